@@ -2,8 +2,8 @@
  * How far two partitions of the same things agree: the figures that the field reports for clusterings with known truth.
  * @module
  */
-import munkres from "munkres";
 import { ShapeError } from "../../streams/errors.ts";
+import { assign } from "./assignment.ts";
 
 /** Counts of things by true label (rows) and by given label (columns). */
 export interface ConfusionTable {
@@ -121,9 +121,7 @@ export function matchClasses(table: ConfusionTable): Int32Array {
   const height = table.trueLabels.length;
   const width = table.givenLabels.length;
   const rowOfColumn = new Int32Array(width).fill(-1);
-  if (height === 0 || width === 0) return rowOfColumn;
-  const cost = Array.from({ length: height }, (_, row) => table.counts.subarray(row * width, (row + 1) * width).map((count) => -count));
-  for (const [row, column] of munkres(cost)) rowOfColumn[column] = row;
+  for (const [row, column] of assign(table.counts.map((count) => -count), height, width)) rowOfColumn[column] = row;
   return rowOfColumn;
 }
 
