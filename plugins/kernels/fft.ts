@@ -66,6 +66,19 @@ export function fft3(data: ComplexArray, shapeZyx: Triple, inverse = false): voi
 }
 
 /**
+ * Transforms lines in place along one axis of an array `[outer, length, stride]`.
+ *
+ * @param data Interleaved complex.
+ * @throws {ShapeError} When `data.length` is not `2 * outer * length * stride`.
+ */
+export function fftLines(data: ComplexArray, outer: number, length: number, stride: number, inverse = false): void {
+  if (data.length !== 2 * outer * length * stride) {
+    throw new ShapeError(`fftLines: ${data.length} numbers do not fill ${outer} x ${length} x ${stride} complex values`);
+  }
+  transformAxis(data, planOf(length), outer, stride, inverse);
+}
+
+/**
  * Transforms a real volume.
  *
  * @param real `[nz, ny, nx]`.

@@ -3,15 +3,16 @@
  * @module
  */
 import { addParticle, type Template } from "../../kernels/density.ts";
-import { fft3, frequencyOf } from "../../kernels/fft.ts";
+import { irfft3, rfft3 } from "../../kernels/fft.ts";
 import { createRandom } from "../../kernels/random.ts";
 import { matrixToEulerZyz, randomRotation } from "../../kernels/rotation.ts";
+import { boxGains, type ContrastTransfer, type Imaging, keptVariance } from "./imaging.ts";
 
 /** What {@linkcode makeStack} makes. */
 export interface StackOptions {
   /** One template a species; the label of a box is its index here. */
   readonly templates: readonly Template[];
-  /** Boxes in all, shared out evenly, or a count for each template. */
+  /** Boxes in all, of random species, or a count for each template. */
   readonly count: number | readonly number[];
   readonly boxVoxels: number;
   /** Variance of the signal over the box after the wedge, divided by that of the noise after the same wedge; Infinity: no noise. */
@@ -21,6 +22,11 @@ export interface StackOptions {
   /** Each centre lies within this distance of the box's centre along every axis, in voxels. */
   readonly pickErrorVoxels: number;
   readonly seed: number;
+  /** Only the contrast transfer needs it. Default 10. */
+  readonly voxelSizeAngstrom?: number;
+  readonly ctf?: ContrastTransfer;
+  /** Default 0: white noise. */
+  readonly noisePowerExponent?: number;
 }
 
 /** Simulated boxes with their truth, in a random order of species. */
@@ -36,39 +42,59 @@ export interface SimulatedStack {
   readonly shiftsXyz: Float64Array;
 }
 
-/** Simulates a stack; the same options give the same stack, and the first boxes do not depend on how many follow. */
+/** Simulates a stack; the same options give the same stack. */
 export function makeStack(options: StackOptions): SimulatedStack {
   const { templates, boxVoxels: b, seed } = options;
   const labels = shareOut(options.count, templates.length, seed);
   const n = labels.length, volume = b * b * b, shape = [b, b, b] as const;
   const voxels = new Float32Array(n * volume);
   const eulerZyzDegrees = new Float64Array(3 * n), shiftsXyz = new Float64Array(3 * n);
-  const mask = wedge(b, options.tiltRangeDegrees);
-  const spectrum = new Float32Array(2 * volume);
+  const gains = boxGains(imagingOf(options), b);
   let signal = 0;
   for (let i = 0; i < n; i++) {
     const random = createRandom(seed, "stack", "pose", i);
     const pose = randomRotation(random);
     const shift = [0, 1, 2].map(() => (2 * random.uniform() - 1) * options.pickErrorVoxels);
-    const box = voxels.subarray(i * volume, (i + 1) * volume);
+    const box = new Float32Array(volume);
     addParticle(box, shape, templates[labels[i]], shift.map((v) => v + (b >> 1)), pose);
     eulerZyzDegrees.set(matrixToEulerZyz(pose), 3 * i);
     shiftsXyz.set(shift, 3 * i);
-    applyMask(box, spectrum, mask, b);
-    signal += variance(box) / n;
+    const filtered = applyGain(box, gains.signal, b);
+    signal += variance(filtered) / n;
+    voxels.set(filtered, i * volume);
   }
-  // White noise of deviation 1 keeps, after the wedge, the share of coefficients that the wedge keeps (the zero frequency has no variance).
-  const kept = (mask.reduce((sum, v) => sum + v, 0) - 1) / volume;
-  const deviation = Math.sqrt(signal / options.snr / kept);
+  const deviation = Math.sqrt(signal / options.snr / keptVariance(gains.noise, b));
   if (!(deviation > 0)) return { boxVoxels: b, voxels, labels, eulerZyzDegrees, shiftsXyz };
   const noise = new Float32Array(volume);
   for (let i = 0; i < n; i++) {
     const random = createRandom(seed, "stack", "noise", i);
     for (let v = 0; v < volume; v++) noise[v] = deviation * random.normal();
-    applyMask(noise, spectrum, mask, b);
-    for (let v = 0; v < volume; v++) voxels[i * volume + v] += noise[v];
+    const filtered = applyGain(noise, gains.noise, b);
+    for (let v = 0; v < volume; v++) voxels[i * volume + v] += filtered[v];
   }
   return { boxVoxels: b, voxels, labels, eulerZyzDegrees, shiftsXyz };
+}
+
+/**
+ * Mean variance over a box of a lone particle as it is imaged, over random orientations: the numerator of the SNR.
+ *
+ * @param orientations How many orientations are averaged.
+ */
+export function signalVariance(template: Template, imaging: Imaging, boxVoxels: number, orientations: number, seed: number): number {
+  const b = boxVoxels;
+  const gain = boxGains(imaging, b).signal;
+  let sum = 0;
+  for (let i = 0; i < orientations; i++) {
+    const box = new Float32Array(b * b * b);
+    addParticle(box, [b, b, b], template, [b >> 1, b >> 1, b >> 1], randomRotation(createRandom(seed, "signal variance", i)));
+    sum += variance(applyGain(box, gain, b));
+  }
+  return sum / orientations;
+}
+
+function imagingOf(options: StackOptions): Imaging {
+  const { tiltRangeDegrees, ctf, noisePowerExponent = 0, voxelSizeAngstrom = 10 } = options;
+  return { tiltRangeDegrees, ctf, noisePowerExponent, voxelSizeAngstrom };
 }
 
 function shareOut(count: number | readonly number[], k: number, seed: number): Int32Array {
@@ -88,31 +114,11 @@ function variance(values: Float32Array): number {
   return square / values.length - (sum / values.length) ** 2;
 }
 
-function applyMask(box: Float32Array, spectrum: Float32Array, mask: Uint8Array, b: number): void {
-  spectrum.fill(0);
-  for (let i = 0; i < box.length; i++) spectrum[2 * i] = box[i];
-  fft3(spectrum, [b, b, b]);
-  for (let i = 0; i < box.length; i++) {
-    if (mask[i]) continue;
-    spectrum[2 * i] = 0;
-    spectrum[2 * i + 1] = 0;
+function applyGain(box: Float32Array, gain: Float32Array, b: number): Float32Array {
+  const spectrum = rfft3(box, [b, b, b]);
+  for (let i = 0; i < gain.length; i++) {
+    spectrum[2 * i] *= gain[i];
+    spectrum[2 * i + 1] *= gain[i];
   }
-  fft3(spectrum, [b, b, b], true);
-  for (let i = 0; i < box.length; i++) box[i] = spectrum[2 * i];
-}
-
-/** 1 where a tilt series about y measured, zero frequency first. */
-function wedge(b: number, [low, high]: readonly [number, number]): Uint8Array {
-  const mask = new Uint8Array(b * b * b);
-  for (let z = 0, i = 0; z < b; z++) {
-    for (let y = 0; y < b; y++) {
-      for (let x = 0; x < b; x++, i++) {
-        const kz = frequencyOf(z, b), kx = frequencyOf(x, b);
-        const angle = kx === 0 ? (kz === 0 ? 0 : 90) : Math.atan(kz / kx) * 180 / Math.PI;
-        const inside = (angle >= low - 1e-9 && angle <= high + 1e-9) || (Math.abs(angle) === 90 && (low <= -90 || high >= 90));
-        mask[i] = inside ? 1 : 0;
-      }
-    }
-  }
-  return mask;
+  return irfft3(spectrum, [b, b, b]);
 }
