@@ -1,15 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { akaikeInformation, bayesianInformation, mixtureParameters } from "../../plugins/kernels/criteria.ts";
-import {
-  cholesky,
-  evaluateMixture,
-  fitMixture,
-  invertLower,
-  type Mixture,
-  mixtureFromLabels,
-  MixtureTable,
-} from "../../plugins/kernels/mixture.ts";
+import { evaluateMixture, fitMixture, type Mixture, mixtureFromLabels, MixtureTable } from "../../plugins/kernels/mixture.ts";
 import { createRandom } from "../../plugins/kernels/random.ts";
 import { ShapeError } from "../../streams/errors.ts";
 import fixture from "../fixtures/mixture.json" with { type: "json" };
