@@ -493,6 +493,15 @@ export interface Plugin<
     Record<string, { readonly kinds: readonly Kind[]; readonly default?: string; readonly optional?: true; readonly summary: string }>
   >;
   check?(options: z.infer<S>): readonly string[];
+  /**
+   * Fills in what follows from other options (a recipe's numbers), so that the resolved manifest shows it. Pure; called after the schema's
+   * defaults and before `check`; `expand(expand(x))` equals `expand(x)`.
+   */
+  expand?(options: z.infer<S>): z.infer<S>;
+  /** Learners: default parts that follow from the expanded options, before the defaults in `parts`; `null` leaves an optional part out. */
+  partDefaults?(
+    options: z.infer<S>,
+  ): Readonly<Record<string, { readonly use: string; readonly options?: Readonly<Record<string, unknown>> } | null>>;
   create(
     options: z.infer<S>,
     context: PluginContext,
