@@ -35,6 +35,8 @@ export interface GridTemplate {
   readonly pointsPerVoxel: number;
   /** `[size, size, size]` densities. */
   readonly values: Float32Array;
+  /** Distance from the centre, in voxels, beyond which there is no density. */
+  readonly reachVoxels: number;
 }
 
 /** What {@linkcode addParticle} renders. */
@@ -67,9 +69,14 @@ export function beadTemplate(model: BeadModel, diameterVoxels: number): BeadTemp
   };
 }
 
+/** The mirror image of a bead template (x to -x). */
+export function mirrorBeads(template: BeadTemplate): BeadTemplate {
+  return { ...template, beadsXyz: template.beadsXyz.map((v, i) => i % 3 === 0 ? -v : v) };
+}
+
 /** Distance from the centre, in voxels, beyond which the template adds nothing. */
 export function reachOf(template: Template): number {
-  if (template.kind === "grid") return (template.size / 2) * Math.sqrt(3) / template.pointsPerVoxel;
+  if (template.kind === "grid") return template.reachVoxels;
   let largest = 0;
   const { beadsXyz: b } = template;
   for (let i = 0; i < b.length; i += 3) largest = Math.max(largest, Math.hypot(b[i], b[i + 1], b[i + 2]));

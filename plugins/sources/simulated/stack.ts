@@ -27,6 +27,10 @@ export interface StackOptions {
   readonly ctf?: ContrastTransfer;
   /** Default 0: white noise. */
   readonly noisePowerExponent?: number;
+  /** Factor on the density of each template. Default 1. */
+  readonly densities?: readonly number[];
+  /** Aborts between boxes. */
+  readonly signal?: AbortSignal;
 }
 
 /** Simulated boxes with their truth, in a random order of species. */
@@ -52,11 +56,12 @@ export function makeStack(options: StackOptions): SimulatedStack {
   const gains = boxGains(imagingOf(options), b);
   let signal = 0;
   for (let i = 0; i < n; i++) {
+    options.signal?.throwIfAborted();
     const random = createRandom(seed, "stack", "pose", i);
     const pose = randomRotation(random);
     const shift = [0, 1, 2].map(() => (2 * random.uniform() - 1) * options.pickErrorVoxels);
     const box = new Float32Array(volume);
-    addParticle(box, shape, templates[labels[i]], shift.map((v) => v + (b >> 1)), pose);
+    addParticle(box, shape, templates[labels[i]], shift.map((v) => v + (b >> 1)), pose, options.densities?.[labels[i]]);
     eulerZyzDegrees.set(matrixToEulerZyz(pose), 3 * i);
     shiftsXyz.set(shift, 3 * i);
     const filtered = applyGain(box, gains.signal, b);
@@ -67,6 +72,7 @@ export function makeStack(options: StackOptions): SimulatedStack {
   if (!(deviation > 0)) return { boxVoxels: b, voxels, labels, eulerZyzDegrees, shiftsXyz };
   const noise = new Float32Array(volume);
   for (let i = 0; i < n; i++) {
+    options.signal?.throwIfAborted();
     const random = createRandom(seed, "stack", "noise", i);
     for (let v = 0; v < volume; v++) noise[v] = deviation * random.normal();
     const filtered = applyGain(noise, gains.noise, b);
