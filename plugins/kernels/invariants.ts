@@ -59,7 +59,7 @@ const LANES = 4;
 /** Added to each power, as a fraction of what unit white noise gives: in denoised boxes the logarithm of next to nothing would dominate. */
 const FLOOR = 0.01;
 /** A degree is left out where the low-pass leaves less than this of l = 0: inner shells cannot show high degrees. */
-const RESOLVED = 1e-3;
+const RESOLVED = 0.05;
 /** Variance that trilinear interpolation adds to the low-pass (a hat of half-width one). */
 const HAT_VARIANCE = 1 / 6;
 
