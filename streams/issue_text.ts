@@ -59,6 +59,12 @@ export function quote(value: unknown): string {
   return text.length <= 60 ? text : `${text.slice(0, 57)}...`;
 }
 
+/** A description as the tail of a sentence: no full stop, and a small first letter unless it begins an abbreviation. */
+function inSentence(description: string): string {
+  const plain = description.replace(/\.$/, "");
+  return /^[A-Z][a-z ]/.test(plain) ? plain[0].toLowerCase() + plain.slice(1) : plain;
+}
+
 function valueAt(value: unknown, path: ValuePath): unknown {
   return path.reduce<unknown>(
     (at, key) =>
@@ -141,7 +147,7 @@ export function issueTexts(issues: readonly unknown[], value: unknown, schema: O
     }
     const found = valueAt(value, path);
     const { description, unit } = metaAt(schema, path);
-    const about = description === undefined ? "" : `: ${description.replace(/\.$/, "")}${unit === undefined ? "" : ` (${unit})`}`;
+    const about = description === undefined ? "" : `: ${inSentence(description)}${unit === undefined ? "" : ` (${unit})`}`;
     const name = shown(path) === "" ? `the ${noun === "option" ? "options" : "value"}` : `${noun} "${shown(path)}"`;
     if (found === undefined && path.length > 0) {
       return [{ path, onKey: false, code: `missing-${noun}`, message: `${name} is missing${about}` }];

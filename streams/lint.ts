@@ -120,9 +120,11 @@ export async function lintText(text: LocatedText, place: ManifestPlace, options:
 function checkShape(value: unknown, findings: Findings): z.infer<typeof manifestShape> | null {
   const parsed = manifestShape.safeParse(value);
   if (parsed.success) return parsed.data;
-  const wording = { noun: "key", owner: "it", known: entryDepth } as const;
+  // An entry as a whole is named by its place in the manifest, what is inside it by its place in the entry.
+  const known = (path: Problem["path"]) => path.length > entryDepth(path) ? entryDepth(path) : 0;
+  const wording = { noun: "key", owner: "it", known } as const;
   for (const found of issueTexts(parsed.error.issues, value, manifestShape, wording)) {
-    const depth = entryDepth(found.path);
+    const depth = known(found.path);
     const at = found.path.slice(0, depth);
     const entry = at.reduce<unknown>((inside, key) => (inside as JsonRecord | undefined)?.[key], value);
     const stage = depth === 0 ? null : entryLabel(at, isRecord(entry) ? entry.use : undefined, isRecord(entry) ? entry.name : undefined);

@@ -25,6 +25,8 @@ export interface PluginChecks {
 
 const messageOf = (error: unknown) => error instanceof Error ? error.message : String(error);
 
+const withArticle = (kind: Kind) => `${/^[aeiou]/.test(kind) ? "an" : "a"} ${kind}`;
+
 const partOfLearner = '"learn.parts"';
 const homes: Partial<Record<Kind, string>> = {
   source: '"source"',
@@ -63,8 +65,11 @@ export async function checkPluginOf(entry: ManifestEntry, checks: PluginChecks):
   const { kind } = outcome.loaded.plugin as { kind: Kind };
   if (!entry.kinds.includes(kind)) {
     const home = homes[kind] ?? (stageKinds.includes(kind) ? '"stages"' : null);
-    const remedy = home === null ? "" : `: a ${kind} belongs into ${home}`;
-    return findings.fault({ ...at, code: "wrong-kind", message: `is a ${kind}, expected ${entry.kinds.join(" or ")}${remedy}` });
+    const remedy = home === null || (home === partOfLearner && entry.path.length === 3)
+      ? ""
+      : `: ${withArticle(kind)} belongs into ${home}`;
+    const expected = new Intl.ListFormat("en", { type: "disjunction" }).format(entry.kinds.map(withArticle));
+    return findings.fault({ ...at, code: "wrong-kind", message: `is ${withArticle(kind)}, expected ${expected}${remedy}` });
   }
   entry.loaded = outcome.loaded;
 }
