@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { fastLength, fft1, fft3, frequencyOf, irfft3, rfft3 } from "../../plugins/kernels/fft.ts";
+import { fastLength, fft1, fft3, fftLines, frequencyOf, irfft3, rfft3 } from "../../plugins/kernels/fft.ts";
 import { createRandom } from "../../plugins/kernels/random.ts";
 import { ShapeError } from "../../streams/errors.ts";
 
@@ -196,6 +196,51 @@ Deno.test("`fft3()` keeps the energy (Parseval) and turns a shift into a phase",
     rotated[2 * i + 1] = still[2 * i] * Math.sin(angle) + still[2 * i + 1] * Math.cos(angle);
   }
   assertClose(moved, rotated, FLOAT64, "shift by three voxels along x");
+});
+
+Deno.test("a volume too large for one piece has the same transform: a plane wave gives a single coefficient", () => {
+  // 39 MB: every axis goes through in pieces, the last by columns.
+  const shape = [64, 256, 300] as const;
+  const [nz, ny, nx] = shape;
+  const wave = (n: number, k: number) => Float64Array.from({ length: n }, (_, i) => 2 * Math.PI * ((k * i) % n) / n);
+  const [az, ay, ax] = [wave(nz, 7), wave(ny, 5), wave(nx, 3)];
+  const data = new Float32Array(2 * nz * ny * nx), real = new Float32Array(nz * ny * nx);
+  for (let z = 0, i = 0; z < nz; z++) {
+    for (let y = 0; y < ny; y++) {
+      for (let x = 0; x < nx; x++, i++) {
+        const angle = az[z] + ay[y] + ax[x];
+        data[2 * i] = real[i] = Math.cos(angle);
+        data[2 * i + 1] = Math.sin(angle);
+      }
+    }
+  }
+  const only = (spectrum: Float32Array, at: number, value: number, what: string) => {
+    const n = nz * ny * nx;
+    assert.ok(Math.abs(spectrum[2 * at] - value) <= FLOAT32 * n, what);
+    spectrum[2 * at] = 0;
+    let worst = 0;
+    for (const v of spectrum) worst = Math.max(worst, Math.abs(v));
+    assert.ok(worst <= FLOAT32 * n, `${what}: ${worst} beside the wave`);
+  };
+  const half = nx / 2 + 1;
+  const spectrum = rfft3(real, shape);
+  const back = irfft3(spectrum.slice(), shape);
+  only(spectrum, (7 * ny + 5) * half + 3, real.length / 2, "rfft3");
+  assertClose(back, real, FLOAT32, "irfft3");
+  fft3(data, shape);
+  only(data, (7 * ny + 5) * nx + 3, real.length, "fft3");
+});
+
+Deno.test("`fftLines()` transforms one axis and leaves the others alone", () => {
+  const data = randomArray(2 * 3 * 8 * 11, "lines");
+  const copy = Float64Array.from(data);
+  fftLines(copy, 3, 8, 11);
+  for (const [outer, column] of [[0, 0], [1, 4], [2, 10]]) {
+    const line = (of: ArrayLike<number>) =>
+      Float64Array.from({ length: 16 }, (_, i) => of[2 * ((outer * 8 + (i >> 1)) * 11 + column) + (i & 1)]);
+    assertClose(line(copy), naive(line(data)), FLOAT64, `line ${outer}, ${column}`);
+  }
+  assert.throws(() => fftLines(copy, 3, 8, 10), ShapeError);
 });
 
 Deno.test("`fft3()` refuses an array of another length, and says both numbers", () => {
