@@ -1,0 +1,117 @@
+/**
+ * The folder of a run: one process at a time, never two runs mixed.
+ * @module
+ */
+import { hostname } from "node:os";
+import { exists } from "./bundle.ts";
+import { ManifestError, RunError } from "./errors.ts";
+import type { ResolvedManifest } from "./manifest_shape.ts";
+
+/** Keys of the manifest that may differ on resume: they do not change what the boxes and labels are. */
+const HARMLESS = [/^classes/, /^sinks/, /^run\.threads$/, /^run\.dir$/, /^resolved/];
+
+/** A run folder that this process holds. */
+export interface RunFolder extends Disposable {
+  readonly dir: string;
+  /** Harmless differences to the manifest of the interrupted run. */
+  readonly changes: readonly string[];
+}
+
+/**
+ * Takes the folder for this process and writes `manifest.json`.
+ *
+ * @throws {ManifestError} When the folder holds something and `resume` is false, when there is nothing to resume, or when the manifest has
+ * changed in what it computes.
+ * @throws {RunError} When another process holds the folder or it cannot be written.
+ */
+export function openRunFolder(dir: string, resolved: ResolvedManifest, resume: boolean): RunFolder {
+  const manifestPath = `${dir}/manifest.json`;
+  let entries: string[] = [];
+  try {
+    entries = [...Deno.readDirSync(dir)].map((entry) => entry.name).filter((name) => name !== "run.lock");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw refused(dir, error);
+  }
+  if (entries.length > 0 && !resume) {
+    throw new ManifestError([
+      `${dir}: the run folder is not empty (${entries.slice(0, 3).join(", ")}${
+        entries.length > 3 ? ", ..." : ""
+      }): use --resume to go on with it, or another run.dir`,
+    ]);
+  }
+  let lock: Deno.FsFile;
+  try {
+    Deno.mkdirSync(dir, { recursive: true });
+    lock = Deno.openSync(`${dir}/run.lock`, { read: true, write: true, create: true });
+  } catch (error) {
+    throw refused(dir, error);
+  }
+  try {
+    if (!lock.tryLockSync(true)) {
+      throw new RunError(
+        `${dir}: another process works in this folder (${
+          Deno.readTextFileSync(`${dir}/run.lock`).trim()
+        }): wait for it, or use another run.dir`,
+      );
+    }
+    lock.truncateSync();
+    lock.writeSync(new TextEncoder().encode(`${hostname()} pid ${Deno.pid}\n`));
+    let changes: string[] = [];
+    if (exists(manifestPath)) {
+      const saved = JSON.parse(Deno.readTextFileSync(manifestPath));
+      const all = differences(saved, JSON.parse(JSON.stringify(resolved)));
+      const grave = all.filter(({ path }) => !HARMLESS.some((pattern) => pattern.test(path)));
+      if (grave.length > 0) {
+        throw new ManifestError([
+          `${dir}: the manifest has changed since this run was started, so it cannot go on; undo the changes or use another run.dir:`,
+          ...grave.map(({ path, before, after }) => `  ${path}: was ${before}, is ${after}`),
+        ]);
+      }
+      changes = all.map(({ path, before, after }) => `${path}: was ${before}, is ${after}`);
+    } else if (resume && entries.length > 0) {
+      throw new ManifestError([`${dir}: has no manifest.json, so it is not the folder of a run: use another run.dir`]);
+    }
+    const temporary = `${manifestPath}.tmp`;
+    Deno.writeTextFileSync(temporary, JSON.stringify(resolved, null, 2) + "\n");
+    Deno.renameSync(temporary, manifestPath);
+    return {
+      dir,
+      changes,
+      [Symbol.dispose]() {
+        lock.close();
+        try {
+          Deno.removeSync(`${dir}/run.lock`);
+        } catch { /* gone already, or the disk: nothing depends on it */ }
+      },
+    };
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+function refused(dir: string, error: unknown): Error {
+  return new RunError(
+    `${dir}: the run folder cannot be used (${
+      error instanceof Error ? error.message : error
+    }): choose a folder that you may write to with run.dir or --run-dir`,
+    { cause: error },
+  );
+}
+
+interface Difference {
+  readonly path: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+/** Leaves that differ between two JSON values, by path. */
+export function differences(before: unknown, after: unknown, path = ""): Difference[] {
+  if (before !== null && after !== null && typeof before === "object" && typeof after === "object") {
+    const a = before as Record<string, unknown>, b = after as Record<string, unknown>;
+    const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+    return keys.flatMap((key) => differences(a[key], b[key], Array.isArray(after) ? `${path}[${key}]` : path ? `${path}.${key}` : key));
+  }
+  const show = (value: unknown) => value === undefined ? "absent" : JSON.stringify(value);
+  return Object.is(before, after) ? [] : [{ path, before: show(before), after: show(after) }];
+}

@@ -1,0 +1,103 @@
+/**
+ * What one run lends to its plugins: engine, pool, scratch, random numbers, events; and their end, in the reverse order of their making.
+ * @module
+ */
+import { createRandom } from "../plugins/kernels/random.ts";
+import type { Engine, PluginContext } from "./contract.ts";
+import { StageError } from "./errors.ts";
+import { EventLog } from "./events.ts";
+import type { Ledger } from "./ledger.ts";
+import type { LoadedEntry, LoadedManifest } from "./loaded_manifest.ts";
+import { WorkerPool } from "./pool.ts";
+import type { Progress } from "./progress.ts";
+import { DiskScratch } from "./scratch.ts";
+
+/** A running job's shared means. */
+export class Session implements AsyncDisposable {
+  readonly manifest: LoadedManifest;
+  readonly ledger: Ledger;
+  readonly events: EventLog;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+  readonly pool: WorkerPool;
+  readonly scratch: DiskScratch;
+  /** `performance.now()` of the last progress that each stage reported. */
+  readonly lastSigns = new Map<string, number>();
+  readonly timings: Record<string, number>;
+  #engine: Engine | null = null;
+  readonly #disposables = new AsyncDisposableStack();
+
+  constructor(manifest: LoadedManifest, ledger: Ledger, progress: Progress, signal: AbortSignal) {
+    const { dir, threads } = manifest.run;
+    this.manifest = manifest;
+    this.ledger = ledger;
+    this.progress = progress;
+    this.signal = signal;
+    this.events = this.#disposables.use(new EventLog(`${dir}/events.ndjson`, ledger, progress));
+    this.pool = this.#disposables.use(new WorkerPool(threads));
+    this.scratch = this.#disposables.use(new DiskScratch(`${dir}/scratch`));
+    this.timings = ledger.fact<Record<string, number>>("timings") ?? {};
+  }
+
+  /** Creates a plugin under its own name; it is disposed of when the session ends. */
+  // deno-lint-ignore no-explicit-any
+  async create(entry: LoadedEntry, parts: Readonly<Record<string, unknown>> = {}): Promise<any> {
+    const { label: stage, plugin } = entry;
+    const engine = plugin.needs?.engine ? await this.engine() : undefined;
+    const { events, pool, scratch, progress, signal, manifest, lastSigns } = this;
+    const context: PluginContext = {
+      stage,
+      signal,
+      random: (...key) => createRandom(manifest.seed, stage, ...key),
+      engine,
+      pool,
+      scratch,
+      progress: (done, total = 0) => {
+        lastSigns.set(stage, performance.now());
+        progress.update(stage, done, total);
+      },
+      drop: (count, reason) => events.drop(stage, count, reason),
+      warn: (code, message) => events.warn(stage, code, message),
+      note: (code, message) => events.note(stage, code, message),
+    };
+    try {
+      const instance = await plugin.create(entry.options, context, parts);
+      if (instance?.[Symbol.asyncDispose]) this.#disposables.use(instance as AsyncDisposable);
+      return instance;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw new StageError(stage, error);
+    }
+  }
+
+  /** The run's engine, made when it is first needed. */
+  async engine(): Promise<Engine> {
+    if (this.#engine) return this.#engine;
+    const { engine, run } = this.manifest;
+    // The engine computes while the pool prepares the next batch; both may use all threads, since they rarely want them at once.
+    const options = "threads" in engine.plugin.options.shape ? { threads: run.threads, ...engine.options } : engine.options;
+    this.#engine = await this.create({ ...engine, options }) as Engine;
+    this.ledger.setFact("engine", {
+      name: this.#engine.name,
+      device: this.#engine.device,
+      precision: this.#engine.precision,
+      reason: engine.name === "auto" ? "chosen by auto: see the notes" : "named in the manifest",
+    });
+    return this.#engine;
+  }
+
+  /** Adds the seconds of `work` to the phase's time, over interruptions too. */
+  async timed<T>(phase: string, work: () => Promise<T>): Promise<T> {
+    const start = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.timings[phase] = (this.timings[phase] ?? 0) + (performance.now() - start) / 1000;
+      this.ledger.setFact("timings", this.timings);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#disposables.disposeAsync();
+  }
+}
