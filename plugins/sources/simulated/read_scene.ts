@@ -1,0 +1,66 @@
+/**
+ * Reads a scene for the plugins that simulate in memory; the verb `simulate` reads it with the place of every fault.
+ * @module
+ */
+import { dirname, resolve } from "node:path";
+import { parse as parseJson, type ParseError, printParseErrorCode } from "jsonc-parser";
+import { parse as parseYaml } from "yaml";
+import { z } from "zod";
+import { InputError } from "../../../streams/errors.ts";
+import { checkScene, type Scene, sceneSchema } from "./scene.ts";
+
+/** Messages of {@linkcode checkScene} with the place in front: `species[1]: ...`. */
+export function sceneFaults(scene: Scene): string[] {
+  return checkScene(scene).map(({ path, message }) => {
+    const place = path.map((key, i) => typeof key === "number" ? `[${key}]` : i === 0 ? key : `.${key}`).join("");
+    return place === "" ? message : `${place}: ${message}`;
+  });
+}
+
+/**
+ * Reads a scene file (JSON with comments, or YAML) and makes its paths absolute.
+ *
+ * @throws {InputError} When the file cannot be read or is faulty; the message holds every fault.
+ */
+export async function readSceneFile(path: string): Promise<Scene> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    const why = error instanceof Deno.errors.NotFound
+      ? "no such scene file"
+      : `cannot be read: ${error instanceof Error ? error.message : error}`;
+    throw new InputError(path, why, { cause: error });
+  }
+  const parsed = sceneSchema.safeParse(parseText(text, path));
+  if (!parsed.success) throw new InputError(path, `not a scene:\n${z.prettifyError(parsed.error)}`);
+  const faults = sceneFaults(parsed.data);
+  if (faults.length > 0) throw new InputError(path, faults.join("\n"));
+  return withAbsolutePaths(parsed.data, dirname(resolve(path)));
+}
+
+/** The same scene with `map` and `atoms` resolved from `folder`. */
+export function withAbsolutePaths(scene: Scene, folder: string): Scene {
+  const absolute = (path: string | undefined) => path === undefined ? undefined : resolve(folder, path);
+  return {
+    ...scene,
+    species: scene.species.map((species) => ({ ...species, map: absolute(species.map), atoms: absolute(species.atoms) })),
+  };
+}
+
+function parseText(text: string, path: string): unknown {
+  if (/\.ya?ml$/i.test(path)) {
+    try {
+      return parseYaml(text);
+    } catch (error) {
+      throw new InputError(path, `not valid YAML: ${error instanceof Error ? error.message : error}`, { cause: error });
+    }
+  }
+  const errors: ParseError[] = [];
+  const value = parseJson(text, errors, { allowTrailingComma: true });
+  if (errors.length > 0) {
+    const line = text.slice(0, errors[0].offset).split("\n").length;
+    throw new InputError(path, `line ${line} is not valid JSON: ${printParseErrorCode(errors[0].error)}`);
+  }
+  return value;
+}
