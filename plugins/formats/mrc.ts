@@ -120,12 +120,17 @@ class VoxelReader {
   }
 }
 
+/** Reverses the bytes of each voxel. `bytes` begins at offset 0 of its buffer. */
 function swapBytes(bytes: Uint8Array, size: number): void {
   if (size === 2) {
-    for (let i = 0; i < bytes.length; i += 2) [bytes[i], bytes[i + 1]] = [bytes[i + 1], bytes[i]];
+    const words = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
+    for (let i = 0; i < words.length; i++) words[i] = (words[i] << 8) | (words[i] >>> 8);
   } else if (size === 4) {
-    const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    for (let i = 0; i < bytes.length; i += 4) words.setUint32(i, words.getUint32(i, true), false);
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    for (let i = 0; i < words.length; i++) {
+      const word = words[i];
+      words[i] = (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
+    }
   }
 }
 
