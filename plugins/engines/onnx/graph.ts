@@ -1,0 +1,152 @@
+/**
+ * Builds an ONNX model node by node.
+ *
+ * Tensors are names; those that begin with `#` are the graph's own, the rest belong to layers and parameters. Field numbers are those of onnx.proto3 (IR version 8). Operators are of opset 18, beside a few of ONNX Runtime's own
+ * domain, `com.microsoft`.
+ * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
+ * @module
+ */
+import { Message } from "./protobuf.ts";
+
+const OPSET = 18;
+const IR_VERSION = 8;
+const TYPE_FLOAT = 1;
+const TYPE_INT64 = 7;
+
+/** A node attribute: integers, text, or `{ float }`. */
+export type Attribute = number | string | readonly number[] | { readonly float: number };
+
+/** Axes of a graph input or output; a string is an axis whose length is known only when it runs. */
+export type Axes = readonly (number | string)[];
+
+/** A graph under construction. */
+export class Graph {
+  readonly inputs: string[] = [];
+  readonly outputs: string[] = [];
+  #nodes: Message[] = [];
+  #inputs: Message[] = [];
+  #outputs: Message[] = [];
+  #constants: Message[] = [];
+  #named = new Map<string, string>();
+  #count = 0;
+  #usesOwnDomain = false;
+
+  /** Adds a node with several outputs, or with outputs of given names. An absent optional input is "". */
+  nodes(
+    type: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, Attribute>>,
+    outputs: number | readonly string[],
+    domain = "",
+  ): string[] {
+    const names = typeof outputs === "number" ? Array.from({ length: outputs }, () => this.#fresh()) : [...outputs];
+    const message = new Message();
+    for (const input of inputs) message.bytes(1, input);
+    for (const name of names) message.bytes(2, name);
+    message.bytes(3, `${type}_${this.#nodes.length}`).bytes(4, type);
+    for (const [name, value] of Object.entries(attributes)) message.bytes(5, encodeAttribute(name, value));
+    if (domain) message.bytes(7, domain);
+    this.#usesOwnDomain ||= domain !== "";
+    this.#nodes.push(message);
+    return names;
+  }
+
+  /** Adds a node with one output and returns the output's name. */
+  node(type: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}, name?: string): string {
+    return this.nodes(type, inputs, attributes, name === undefined ? 1 : [name])[0];
+  }
+
+  /** As {@linkcode node}, for an operator of ONNX Runtime's own domain `com.microsoft`. */
+  ownNode(type: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}): string {
+    return this.nodes(type, inputs, attributes, 1, "com.microsoft")[0];
+  }
+
+  /** Declares a float32 input. */
+  input(name: string, axes: Axes): string {
+    this.#inputs.push(describeValue(name, axes));
+    this.inputs.push(name);
+    return name;
+  }
+
+  /** Declares a float32 output that a node named so already makes. */
+  output(name: string, axes: Axes): string {
+    this.#outputs.push(describeValue(name, axes));
+    this.outputs.push(name);
+    return name;
+  }
+
+  /** Gives a tensor another name, to make it an output. */
+  rename(tensor: string, name: string): string {
+    return this.node("Identity", [tensor], {}, name);
+  }
+
+  /** A float32 scalar, stored once however often it is asked for. */
+  scalar(value: number): string {
+    return this.#once(`f${value}`, (name) => this.constant(name, [], Float32Array.of(value)));
+  }
+
+  /** A vector of int64: axes, shapes, indices. */
+  integers(values: readonly number[]): string {
+    return this.#once(`i${values.join()}`, (name) => this.#constant(name, [values.length], TYPE_INT64, BigInt64Array.from(values, BigInt)));
+  }
+
+  /** A named float32 constant. */
+  constant(name: string, shape: readonly number[], values: Float32Array): string {
+    return this.#constant(name, shape, TYPE_FLOAT, values);
+  }
+
+  /** The whole model, ready for a session. */
+  encode(): Uint8Array {
+    const graph = new Message();
+    for (const node of this.#nodes) graph.bytes(1, node);
+    graph.bytes(2, "tomosieve");
+    for (const constant of this.#constants) graph.bytes(5, constant);
+    for (const input of this.#inputs) graph.bytes(11, input);
+    for (const output of this.#outputs) graph.bytes(12, output);
+    const model = new Message().int(1, IR_VERSION).bytes(2, "tomosieve").bytes(7, graph);
+    model.bytes(8, new Message().bytes(1, "").int(2, OPSET));
+    if (this.#usesOwnDomain) model.bytes(8, new Message().bytes(1, "com.microsoft").int(2, 1));
+    return model.encode();
+  }
+
+  #constant(name: string, shape: readonly number[], type: number, values: Float32Array | BigInt64Array): string {
+    const message = new Message();
+    for (const axis of shape) message.int(1, axis);
+    message.int(2, type).bytes(8, name).bytes(9, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    this.#constants.push(message);
+    return name;
+  }
+
+  #once(key: string, make: (name: string) => string): string {
+    const known = this.#named.get(key);
+    if (known) return known;
+    const name = make(this.#fresh());
+    this.#named.set(key, name);
+    return name;
+  }
+
+  #fresh(): string {
+    return `#${this.#count++}`;
+  }
+}
+
+function encodeAttribute(name: string, value: Attribute): Message {
+  const message = new Message().bytes(1, name);
+  if (typeof value === "number") return message.int(3, value).int(20, 2);
+  if (typeof value === "string") return message.bytes(4, value).int(20, 3);
+  if ("float" in value) return message.float(2, value.float).int(20, 1);
+  for (const item of value) message.int(8, item);
+  return message.int(20, 7);
+}
+
+function describeValue(name: string, axes: Axes): Message {
+  const shape = new Message();
+  for (const axis of axes) {
+    const dimension = new Message();
+    if (typeof axis === "number") dimension.int(1, axis);
+    else dimension.bytes(2, axis);
+    shape.bytes(1, dimension);
+  }
+  const tensor = new Message().int(1, TYPE_FLOAT).bytes(2, shape);
+  return new Message().bytes(1, name).bytes(2, new Message().bytes(1, tensor));
+}
