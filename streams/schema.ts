@@ -4,33 +4,14 @@
  * `deno run --allow-read --allow-write --allow-env streams/schema.ts` writes the file; a test checks that it is current.
  * @module
  */
-import { z } from "zod";
 import type { AnyPlugin, Kind, OptionsSchema } from "./contract.ts";
+import { type JsonSchema, toJsonSchema } from "./json_schema.ts";
 import { entryShape, learnShape, manifestShape, namedEntryShape, stageShape } from "./manifest_shape.ts";
 import { stageKinds } from "./plugin_shape.ts";
 import { type BuiltIns, loadBuiltIns } from "./registry.ts";
 
-/** A JSON Schema, draft 7. */
-export type JsonSchema = Record<string, unknown>;
-
 /** Text of a `use` that names code of the user's own. */
 const FOREIGN = "^(\\.{0,2}/|npm:|file:|[A-Za-z]:)";
-
-/** The JSON Schema (draft 7) of what may be written for a zod schema; what JSON cannot say is left open. */
-export function toJsonSchema(schema: OptionsSchema): JsonSchema {
-  const made = z.toJSONSchema(schema, {
-    target: "draft-7",
-    io: "input",
-    unrepresentable: "any",
-    override: ({ jsonSchema }) => {
-      // zod says that whole numbers are safe integers: true, and of no use to a reader.
-      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
-      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
-    },
-  }) as JsonSchema;
-  delete made.$schema;
-  return made;
-}
 
 /** Options of a plugin as the manifest has them: a source's with the `truth` that belongs to the core. */
 function optionsSchema(plugin: AnyPlugin): JsonSchema {

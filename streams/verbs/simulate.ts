@@ -60,3 +60,23 @@ export async function readScene(scenePath: string): Promise<Scene> {
 export async function simulate(scenePath: string, outDir: string, options: WriteOptions = {}): Promise<WrittenScene> {
   return await writeScene(await readScene(scenePath), outDir, options);
 }
+
+/**
+ * `simulate`: writes a scene into a folder and says what is there.
+ *
+ * @returns Exit code 0.
+ */
+export async function simulateVerb(options: { scene: string; out: string; json: boolean; signal: AbortSignal }): Promise<number> {
+  const { scene, out, json, signal } = options;
+  const { stderrProgress } = await import("../progress.ts");
+  const progress = stderrProgress();
+  try {
+    const written = await simulate(scene, out, { signal, progress: (done, total) => progress.update("simulate", done, total) });
+    progress.close();
+    if (json) console.log(JSON.stringify({ status: "done", ...written }));
+    else console.log(`${written.particles} particles in ${written.volumes.join(", ")}; truth in ${written.truth}`);
+    return 0;
+  } finally {
+    progress.close();
+  }
+}

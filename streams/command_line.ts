@@ -1,0 +1,145 @@
+/**
+ * The words of the command line: which verbs there are and what they take.
+ * @module
+ */
+import { Command, InvalidArgumentError } from "commander";
+import { VERSION } from "./version.ts";
+
+/** What every verb gets beside its own arguments. */
+export interface VerbContext {
+  readonly signal: AbortSignal;
+  readonly debug: boolean;
+}
+/** Runs a verb and gives its exit code. */
+export type VerbCall = (context: VerbContext) => Promise<number>;
+
+const collect = (value: string, before: string[]) => [...before, value];
+
+function wholeNumber(value: string): number {
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 0 || number > 4294967295) {
+    throw new InvalidArgumentError("expected a whole number from 0 to 4294967295.");
+  }
+  return number;
+}
+function positiveNumber(value: string): number {
+  const number = Number(value);
+  if (!(number > 0 && number < Infinity)) throw new InvalidArgumentError("expected a number above 0.");
+  return number;
+}
+
+/** Adds the options that let foreign code and programs run. */
+function withAllowances(command: Command): Command {
+  return command
+    .option("--allow-plugin <spec>", "load this plugin, which is code: as the manifest writes it, or its absolute path", collect, [])
+    .option("--allow-command <program>", "let plugins run this program", collect, []);
+}
+
+/**
+ * Makes the parser. It prints help and errors itself and throws commander's errors; `call` is told which verb to run, and nothing of a verb
+ * is loaded before that.
+ *
+ * @param ownCompletions Whether the verb `completions` is left to what asks for it.
+ */
+export function makeProgram(call: (verb: VerbCall) => void, ownCompletions = true): Command {
+  const program = new Command("tomosieve").description("Sorts what is inside cells: tomograms in, classes of particles out.")
+    .version(VERSION, "--version", "print the version").option("--debug", "print stack traces")
+    .helpOption("-h, --help", "print help").exitOverride().showHelpAfterError("(--help says more)")
+    .configureOutput({ writeOut: (text) => Deno.stdout.writeSync(new TextEncoder().encode(text)) });
+  program.addHelpText("after", "\n<manifest> alone is short for: run <manifest>");
+
+  withAllowances(
+    program.command("run <manifest>", { isDefault: true }).description("run a pipeline")
+      .option("--resume", "go on where the run folder stands").option("--dry-run", "check everything, say what would be done, and stop")
+      .option("--json", "print one JSON object to stdout").option("--run-dir <dir>", "folder of the run, instead of the manifest's")
+      .option("--seed <n>", "seed, instead of the manifest's", wholeNumber),
+  )
+    .action((manifest, options) =>
+      call(async ({ signal, debug }) => {
+        const { runVerb } = await import("./verbs/run.ts");
+        const { resume = false, dryRun = false, json = false, runDir, seed, allowPlugin, allowCommand } = options;
+        return await runVerb({
+          ...{ manifest, resume, dryRun, json, runDir, seed, signal, debug },
+          allowPlugins: allowPlugin,
+          allowCommands: allowCommand,
+        });
+      })
+    );
+
+  withAllowances(
+    program.command("lint <manifest>").description("check a pipeline, and say all that is wrong")
+      .option("--json", "print one JSON object to stdout"),
+  )
+    .action((manifest, { json = false, allowPlugin, allowCommand }) =>
+      call(async () => {
+        const { lintVerb } = await import("./verbs/lint.ts");
+        return await lintVerb({ manifest, json, allowPlugins: allowPlugin, allowCommands: allowCommand });
+      })
+    );
+
+  withAllowances(
+    program.command("infer <model> <tomograms...>").description("label new tomograms, or stacks of boxes, with a trained model")
+      .requiredOption("--out <dir>", "folder of the results").option("--json", "print one JSON object to stdout"),
+  )
+    .action((model, tomograms, { out, json = false, allowPlugin, allowCommand }) =>
+      call(async ({ signal, debug }) => {
+        const { inferVerb } = await import("./verbs/infer.ts");
+        return await inferVerb({ model, tomograms, out, json, signal, debug, allowPlugins: allowPlugin, allowCommands: allowCommand });
+      })
+    );
+
+  program.command("simulate <scene>").description("make tomograms or boxes whose truth is known")
+    .requiredOption("--out <dir>", "folder of the volumes and the truth").option("--json", "print one JSON object to stdout")
+    .action((scene, { out, json = false }) =>
+      call(async ({ signal }) => {
+        const { simulateVerb } = await import("./verbs/simulate.ts");
+        return await simulateVerb({ scene, out, json, signal });
+      })
+    );
+
+  program.command("score <labels> <truth>").description("compare labels with the truth")
+    .option("--distance <voxels>", "farthest that a pick may be from its particle", positiveNumber)
+    .option("--json", "print one JSON object to stdout")
+    .action((labels, truth, { json = false, distance }) =>
+      call(async () => {
+        const { scoreVerb } = await import("./verbs/score.ts");
+        return await scoreVerb({ labels, truth, json, distance });
+      })
+    );
+
+  program.command("report <run>").description("write the results of a finished run again")
+    .action((run) =>
+      call(async ({ signal }) => {
+        const { reportVerb } = await import("./verbs/report.ts");
+        return await reportVerb({ run, signal });
+      })
+    );
+
+  program.command("plugins").description("list the built-in plugins").option("--json", "print a JSON list to stdout")
+    .action(({ json = false }) =>
+      call(async () => {
+        const { pluginsVerb } = await import("./verbs/plugins.ts");
+        return await pluginsVerb({ json });
+      })
+    );
+
+  program.command("describe <plugin>").description("say what a plugin does and which options it takes")
+    .option("--json", "print one JSON object to stdout")
+    .action((plugin, { json = false }) =>
+      call(async () => {
+        const { describeVerb } = await import("./verbs/describe.ts");
+        return await describeVerb({ plugin, json });
+      })
+    );
+
+  program.command("schema").description("print the JSON Schema of a manifest, for editors")
+    .action(() => call(async () => (await import("./verbs/schema.ts")).schemaVerb()));
+
+  if (ownCompletions) {
+    program.command("completions <shell>").description("print a script that completes this command line (bash, zsh, fish, powershell)")
+      .action((shell) => call(async () => (await import("./verbs/completions.ts")).completionsVerb({ shell })));
+    program.command("complete", { hidden: true }).argument("[words...]").allowUnknownOption()
+      .action((words) => call(async () => (await import("./verbs/completions.ts")).completeVerb({ words })));
+  }
+  return program;
+}
