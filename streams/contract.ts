@@ -245,6 +245,8 @@ export interface Learner extends Stateful {
 /** Boxes to feature vectors. Boxes come `[n, b, b, b]` as stored; the embedder applies `prepare` itself. */
 export interface Embedder extends Stateful {
   readonly dims: number;
+  /** How boxes for `trainBatch` must be prepared (options of `prepareBoxes` and `augmentBoxes`); the embedder does the same in `embed`. */
+  readonly prepare?: { readonly lowPassVoxels: number };
   /** `[n, dims]`; box i's features do not depend on the others. */
   embed(voxels: Float32Array, count: number): Promise<Float32Array>;
   /** Whether `setClasses`, `trainBatch` and `calibrate` do anything. */
