@@ -17,9 +17,6 @@ export class EventLog implements Disposable {
     this.#file = Deno.openSync(path, { append: true, create: true });
     this.#ledger = ledger;
     this.#progress = progress;
-    for (const event of ledger.events()) {
-      if (event.type === "drop") this.#drops.set(JSON.stringify([event.stage, event.message]), { ...event, count: event.count ?? 0 });
-    }
   }
 
   /** An assumption or a derived default: listed in the report. */
@@ -31,22 +28,24 @@ export class EventLog implements Disposable {
     this.#progress.log(`warning: ${stage}: ${message} [${code}]`);
     this.#record({ type: "warning", stage, code, message });
   }
-  /** Counts what was left out; one line in the report for each reason. */
-  drop(stage: string, count: number, reason: string): void {
+  /** Counts what was left out of a tomogram (-1: of none in particular); one line in the report for each reason. */
+  drop(stage: string, count: number, reason: string, tomogram = -1): void {
     if (count <= 0) return;
-    const key = JSON.stringify([stage, reason]);
+    const key = JSON.stringify([stage, reason, tomogram]);
     const before = this.#drops.get(key)?.count ?? 0;
     const event = { type: "drop" as const, stage, code: "drop", message: reason, count: before + count };
     this.#drops.set(key, event);
-    this.#record(event);
+    this.#record(event, tomogram);
   }
 
   [Symbol.dispose](): void {
     this.#file.close();
   }
 
-  #record(event: RunEvent): void {
-    this.#file.writeSync(new TextEncoder().encode(JSON.stringify({ time: new Date().toISOString(), ...event }) + "\n"));
-    this.#ledger.addEvent(event);
+  #record(event: RunEvent, tomogram = -1): void {
+    this.#file.writeSync(
+      new TextEncoder().encode(JSON.stringify({ time: new Date().toISOString(), ...(tomogram < 0 ? {} : { tomogram }), ...event }) + "\n"),
+    );
+    this.#ledger.addEvent(event, tomogram);
   }
 }

@@ -13,8 +13,8 @@ create table if not exists particles (
   tomogram integer not null, pick integer not null, x real, y real, z real, score real, rot real, tilt real, psi real, columns text not null,
   class integer, log_likelihood real, novel integer, primary key (tomogram, pick)) without rowid;
 create table if not exists iterations ("index" integer primary key, figures text not null);
-create table if not exists events (type text not null, stage text not null, code text not null, message text not null, count integer,
-  unique (type, stage, code, message));
+create table if not exists events (type text not null, stage text not null, code text not null, message text not null,
+  tomogram integer not null, count integer, unique (type, stage, code, message, tomogram));
 `;
 
 /** One particle as it is recorded when its tomogram is done. */
@@ -146,19 +146,19 @@ export class Ledger implements Disposable {
     );
   }
 
-  /** Records an event; the same words of the same stage stand once (drop counts of a resumed run are replaced, not added). */
-  addEvent(event: RunEvent): void {
-    this.#database.prepare("insert or replace into events values (?, ?, ?, ?, ?)").run(
-      event.type,
-      event.stage,
-      event.code,
-      event.message,
-      event.count ?? null,
-    );
+  /**
+   * Records an event; the same words of the same stage about the same tomogram (-1: none) stand once. A count replaces the one before, so
+   * that a tomogram that is done again after a kill is not counted twice.
+   */
+  addEvent(event: RunEvent, tomogram = -1): void {
+    this.#database.prepare("insert or replace into events values (?, ?, ?, ?, ?, ?)")
+      .run(event.type, event.stage, event.code, event.message, tomogram, event.count ?? null);
   }
-  /** Events in the order of their first appearance. */
+  /** Events, counts added up over tomograms, in an order that does not depend on interruptions. */
   events(): RunEvent[] {
-    return (this.#database.prepare("select type, stage, code, message, count from events order by rowid").all() as Row[]).map((row) => ({
+    return (this.#database.prepare(
+      "select type, stage, code, message, sum(count) as count from events group by type, stage, code, message order by min(tomogram), min(rowid)",
+    ).all() as Row[]).map((row) => ({
       type: row.type as RunEvent["type"],
       stage: row.stage as string,
       code: row.code as string,

@@ -57,6 +57,7 @@ export interface LiftOptions<In, Out> {
   /** `drop`: an input that fails is left out and said so; the stream goes on. */
   readonly onError: "fail" | "drop";
   readonly onDrop?: (input: In, error: Error) => void;
+  readonly onInput?: (ordinal: number) => void;
   readonly onOutput?: (output: Out, ordinal: number) => void;
   /** A stage that gives no sign of life for this long has failed. */
   readonly timeoutMs: number;
@@ -98,6 +99,7 @@ async function work<In, Out>(
     options.onOutput?.(value, message.ordinal);
     emit(edge.lend({ kind: "item", ordinal: message.ordinal, value }));
   };
+  options.onInput?.(message.ordinal);
   const watch = watchdog(options);
   // The stage hears of an abort, and of its own time-out.
   const stop = AbortSignal.any([signal, watch.signal]);

@@ -23,6 +23,8 @@ export class Session implements AsyncDisposable {
   readonly scratch: DiskScratch;
   /** `performance.now()` of the last progress that each stage reported. */
   readonly lastSigns = new Map<string, number>();
+  /** Ordinal of the tomogram that each stage works on. */
+  readonly ordinals = new Map<string, number>();
   readonly timings: Record<string, number>;
   #engine: Engine | null = null;
   readonly #disposables = new AsyncDisposableStack();
@@ -44,7 +46,7 @@ export class Session implements AsyncDisposable {
   async create(entry: LoadedEntry, parts: Readonly<Record<string, unknown>> = {}): Promise<any> {
     const { label: stage, plugin } = entry;
     const engine = plugin.needs?.engine ? await this.engine() : undefined;
-    const { events, pool, scratch, progress, signal, manifest, lastSigns } = this;
+    const { events, pool, scratch, progress, signal, manifest, lastSigns, ordinals } = this;
     const context: PluginContext = {
       stage,
       signal,
@@ -56,7 +58,7 @@ export class Session implements AsyncDisposable {
         lastSigns.set(stage, performance.now());
         progress.update(stage, done, total);
       },
-      drop: (count, reason) => events.drop(stage, count, reason),
+      drop: (count, reason) => events.drop(stage, count, reason, ordinals.get(stage)),
       warn: (code, message) => events.warn(stage, code, message),
       note: (code, message) => events.note(stage, code, message),
     };

@@ -1,0 +1,59 @@
+/**
+ * `run`: a manifest from beginning to end.
+ * @module
+ */
+import { loadManifest } from "../manifest.ts";
+import { stderrProgress } from "../progress.ts";
+import { describeRun, runPipeline, type RunSummary } from "../run.ts";
+
+/** What the command line gives. */
+export interface RunVerbOptions {
+  readonly manifest: string;
+  readonly resume?: boolean;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+  readonly runDir?: string;
+  readonly seed?: number;
+  readonly allowPlugins?: readonly string[];
+  readonly allowCommands?: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+/** @returns 0; faults are thrown. */
+export async function runVerb(options: RunVerbOptions): Promise<number> {
+  const { manifest, allowPlugins, allowCommands, runDir, seed, signal, json } = options;
+  const file = await loadManifest(manifest, { allowPlugins, allowCommands, overrides: { runDir, seed } });
+  const progress = stderrProgress();
+  if (options.dryRun) {
+    for (const line of describeRun(file.manifest)) progress.log(line);
+    for (const warning of file.warnings) progress.log(`warning: ${warning}`);
+    if (json) console.log(JSON.stringify({ status: "dry-run", manifest: file.resolved() }));
+    return 0;
+  }
+  try {
+    report(await runPipeline(file, { resume: options.resume, signal, progress }), json ?? false, progress.log);
+  } finally {
+    progress.close();
+  }
+  return 0;
+}
+
+/** The closing lines for a person, and the one JSON object for a program. */
+export function report(summary: RunSummary, json: boolean, log: (line: string) => void): void {
+  const { metrics, k } = summary;
+  log(
+    `done in ${summary.seconds} s: ${summary.tomograms} tomograms, ${summary.particles} particles${
+      k === null ? "" : `, ${k} classes${k === 1 ? " (no structure found)" : ""}`
+    }`,
+  );
+  if (metrics) {
+    const shown = (value: number | null) => value === null ? "-" : value.toFixed(3);
+    log(
+      `against the truth: recall ${shown(metrics.recall)}, precision ${shown(metrics.precision)}, ARI ${shown(metrics.ari)}, V-measure ${
+        shown(metrics.vMeasure)
+      }`,
+    );
+  }
+  log(`results: ${summary.runDir}`);
+  if (json) console.log(JSON.stringify(summary));
+}
