@@ -26,7 +26,8 @@ export class Graph {
   #nodes: Message[] = [];
   #inputs: Message[] = [];
   #outputs: Message[] = [];
-  #constants: Message[] = [];
+  #constants = new Map<string, Message>();
+  #read = new Set<string>();
   #named = new Map<string, string>();
   #count = 0;
   #usesOwnDomain = false;
@@ -41,7 +42,10 @@ export class Graph {
   ): string[] {
     const names = typeof outputs === "number" ? Array.from({ length: outputs }, () => this.#fresh()) : [...outputs];
     const message = new Message();
-    for (const input of inputs) message.bytes(1, input);
+    for (const input of inputs) {
+      message.bytes(1, input);
+      this.#read.add(input);
+    }
     for (const name of names) message.bytes(2, name);
     message.bytes(3, `${type}_${this.#nodes.length}`).bytes(4, type);
     for (const [name, value] of Object.entries(attributes)) message.bytes(5, encodeAttribute(name, value));
@@ -100,7 +104,7 @@ export class Graph {
     const graph = new Message();
     for (const node of this.#nodes) graph.bytes(1, node);
     graph.bytes(2, "tomosieve");
-    for (const constant of this.#constants) graph.bytes(5, constant);
+    for (const [name, constant] of this.#constants) if (this.#read.has(name)) graph.bytes(5, constant);
     for (const input of this.#inputs) graph.bytes(11, input);
     for (const output of this.#outputs) graph.bytes(12, output);
     const model = new Message().int(1, IR_VERSION).bytes(2, "tomosieve").bytes(7, graph);
@@ -113,7 +117,7 @@ export class Graph {
     const message = new Message();
     for (const axis of shape) message.int(1, axis);
     message.int(2, type).bytes(8, name).bytes(9, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-    this.#constants.push(message);
+    this.#constants.set(name, message);
     return name;
   }
 
