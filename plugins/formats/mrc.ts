@@ -4,11 +4,11 @@
  */
 import { InputError } from "../../streams/errors.ts";
 import type { Triple, Volume } from "../../streams/contract.ts";
-import { decodeFloat16 } from "./float16.ts";
 import { headerVoxelSize, type MrcHeader, mrcHeaderBytes, parseMrcHeader } from "./mrc_header.ts";
+import { decodeVoxels, findNonFinite, nonFiniteMessage, toHostOrder } from "./mrc_voxels.ts";
 
 export { createMrcWriter, type MrcVolumeContent, type MrcWriter, type MrcWriterOptions, writeMrcVolume } from "./mrc_writer.ts";
-export { type MrcHeader, mrcHeaderBytes, type MrcMode, type MrcStatistics, parseMrcHeader } from "./mrc_header.ts";
+export { headerVoxelSize, type MrcHeader, mrcHeaderBytes, type MrcMode, type MrcStatistics, parseMrcHeader } from "./mrc_header.ts";
 
 /** A lazily read MRC volume. `voxelSizeAngstrom` is 0 when the header has none. Reads may overlap; each waits its turn. */
 export interface MrcVolume extends Volume, AsyncDisposable {
@@ -35,8 +35,6 @@ export interface MrcStack extends AsyncDisposable {
 const PIECE_BYTES = 4 << 20;
 /** Smaller pieces are read synchronously: a call to a thread would cost more than the read. */
 const SYNC_BYTES = 256 << 10;
-
-const HOST_IS_LITTLE = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** Reads float32 boxes in the file's own axis order. One read at a time: seek and read share the file's position. */
 class VoxelReader {
@@ -83,9 +81,9 @@ class VoxelReader {
         const offset = this.header.dataOffset + (firstLine + line) * rowBytes + corner[2] * bytesPerVoxel;
         const piece = await this.#readPiece(offset, bytes);
         const start = (run * lines + line) * size[2];
-        if (size[2] === columns) this.#decode(piece, 0, count * columns, out, start);
+        if (size[2] === columns) decodeVoxels(piece, 0, count * columns, this.header, out, start);
         else {
-          for (let i = 0; i < count; i++) this.#decode(piece, i * rowBytes, size[2], out, start + i * size[2]);
+          for (let i = 0; i < count; i++) decodeVoxels(piece, i * rowBytes, size[2], this.header, out, start + i * size[2]);
         }
       }
     }
@@ -104,41 +102,9 @@ class VoxelReader {
       if (got === null) throw new InputError(this.path, `ended at byte ${offset + done} while being read: was it replaced or cut short?`);
       done += got;
     }
-    if (this.header.littleEndian !== HOST_IS_LITTLE) swapBytes(piece, this.header.bytesPerVoxel);
+    toHostOrder(piece, this.header);
     return piece;
   }
-
-  #decode(piece: Uint8Array, byteOffset: number, count: number, out: Float32Array, start: number): void {
-    const { mode, unsignedBytes } = this.header;
-    const at = piece.byteOffset + byteOffset;
-    const buffer = piece.buffer;
-    if (mode === 2) out.set(new Float32Array(buffer, at, count), start);
-    else if (mode === 12) decodeFloat16(new Uint16Array(buffer, at, count), out.subarray(start, start + count));
-    else if (mode === 1) out.set(new Int16Array(buffer, at, count), start);
-    else if (mode === 6) out.set(new Uint16Array(buffer, at, count), start);
-    else out.set(unsignedBytes ? new Uint8Array(buffer, at, count) : new Int8Array(buffer, at, count), start);
-  }
-}
-
-/** Reverses the bytes of each voxel. `bytes` begins at offset 0 of its buffer. */
-function swapBytes(bytes: Uint8Array, size: number): void {
-  if (size === 2) {
-    const words = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
-    for (let i = 0; i < words.length; i++) words[i] = (words[i] << 8) | (words[i] >>> 8);
-  } else if (size === 4) {
-    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-    for (let i = 0; i < words.length; i++) {
-      const word = words[i];
-      words[i] = (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
-    }
-  }
-}
-
-/** Index of the first NaN or infinity, or -1. */
-function findNonFinite(values: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i] * 0;
-  return sum === 0 ? -1 : values.findIndex((value) => !Number.isFinite(value));
 }
 
 async function openReader(path: string): Promise<{ reader: VoxelReader; fileBytes: number }> {
@@ -170,6 +136,16 @@ async function openReader(path: string): Promise<{ reader: VoxelReader; fileByte
   }
 }
 
+/**
+ * Reads and checks the header alone.
+ * @throws {InputError} When the file is missing, truncated or its header cannot be.
+ */
+export async function readMrcHeader(path: string): Promise<{ readonly header: MrcHeader; readonly fileBytes: number }> {
+  const { reader, fileBytes } = await openReader(path);
+  reader.close();
+  return { header: reader.header, fileBytes };
+}
+
 function checkRange(corner: Triple, size: Triple, shape: Triple, path: string): void {
   for (let i = 0; i < 3; i++) {
     if (!(Number.isInteger(corner[i]) && Number.isInteger(size[i]) && corner[i] >= 0 && size[i] > 0 && corner[i] + size[i] <= shape[i])) {
@@ -197,14 +173,15 @@ function permute(input: Float32Array, size: Triple, order: Triple): Float32Array
 /**
  * Opens an MRC volume without reading its voxels. Axes are put into z, y, x by MAPC, MAPR, MAPS; integers and halves become float32.
  *
+ * @param options `voxelSizeAngstrom` takes the place of the header's, which is then not looked at.
  * @throws {InputError} When the file is missing, truncated or its header cannot be; from a read, when a voxel is NaN or infinite (its x, y, z).
  */
-export async function openMrcVolume(path: string): Promise<MrcVolume> {
+export async function openMrcVolume(path: string, options: { readonly voxelSizeAngstrom?: number } = {}): Promise<MrcVolume> {
   const { reader, fileBytes } = await openReader(path);
   const { header } = reader;
   let voxelSizeAngstrom: number;
   try {
-    voxelSizeAngstrom = headerVoxelSize(header, path);
+    voxelSizeAngstrom = options.voxelSizeAngstrom ?? headerVoxelSize(header, path);
   } catch (error) {
     reader.close();
     throw error;
@@ -230,7 +207,7 @@ export async function openMrcVolume(path: string): Promise<MrcVolume> {
         x = corner[2] + bad % size[2];
       throw new InputError(
         path,
-        `voxel x ${x}, y ${y}, z ${z} is ${voxels[bad]}: replace NaN and infinite voxels, for example by the mean`,
+        nonFiniteMessage(voxels[bad], x, y, z),
       );
     }
     return voxels;
@@ -259,7 +236,7 @@ export async function openMrcStack(path: string, boxVoxels?: number): Promise<Mr
   const { header } = reader;
   let voxelSizeAngstrom: number;
   try {
-    voxelSizeAngstrom = headerVoxelSize(header, path);
+    voxelSizeAngstrom = headerVoxelSize(header, path, true);
     const { columns, rows, sections, axes } = header;
     const shown = `${columns} x ${rows} x ${sections}`;
     if (axes.join() !== "1,2,3") {

@@ -251,12 +251,13 @@ function readLabels(bytes: Uint8Array, count: number): string[] {
 /**
  * The one voxel size of a header in Angstrom, 0 when unset.
  *
- * The z spacing of a stack of images (space group 0 with one interval) says nothing and is ignored.
+ * The z spacing of a stack of images or of boxes says nothing, since programs differ in what they write there, and is ignored.
+ * @param stack Whether the file is read as a stack of boxes.
  * @throws {InputError} When the axes differ by more than 1 %.
  */
-export function headerVoxelSize(header: MrcHeader, path: string): number {
+export function headerVoxelSize(header: MrcHeader, path: string, stack = false): number {
   const [x, y, z] = header.voxelSizeXyzAngstrom;
-  const imageStack = header.spaceGroup === 0 && header.intervalsXyz[2] === 1 || header.sections === 1;
+  const imageStack = stack || header.spaceGroup === 0 && header.intervalsXyz[2] === 1 || header.sections === 1;
   const sizes = imageStack ? [x, y] : [x, y, z];
   if (sizes.some((size) => size === 0)) return 0;
   if (Math.max(...sizes) > 1.01 * Math.min(...sizes)) {
