@@ -76,19 +76,30 @@ export default definePlugin({
         for (const file of all) {
           signal.throwIfAborted();
           const tomogram = await openTomogram(file, given, files, context);
-          await refuseConstant(tomogram.volumes.raw, file.path, signal);
+          await refuseConstant(tomogram.volumes.raw, signOf(given), file.path, signal);
           yield tomogram;
         }
       },
       async reopen(ordinal) {
-        const table = await readGeometryTable(given.geometry);
-        const file = findFiles(given.paths)[ordinal];
-        return file ? await openTomogram(await inspect(file, ordinal, table, given, silent), given, files, context) : null;
+        try {
+          const file = findFiles(given.paths)[ordinal];
+          if (!file) return null;
+          const table = await readGeometryTable(given.geometry);
+          return await openTomogram(await inspect(file, ordinal, table, given, silent), given, files, context);
+        } catch (error) {
+          if (error instanceof InputError) return null;
+          throw error;
+        }
       },
       [Symbol.asyncDispose]: () => files[Symbol.asyncDispose](),
     };
   },
 });
+
+/** Particles are bright inside tomosieve. */
+function signOf({ contrast }: Options): 1 | -1 {
+  return contrast === "dark" ? -1 : 1;
+}
 
 type Notes = Pick<PluginContext, "note" | "warn">;
 const silent: Notes = { note: () => {}, warn: () => {} };
@@ -174,7 +185,7 @@ async function openTomogram(file: Inspected, given: Options, files: OpenFiles, c
   return {
     id,
     ordinal,
-    volumes: { raw: scaledVolume(stored, given.contrast === "dark" ? -1 : 1) },
+    volumes: { raw: scaledVolume(stored, signOf(given)) },
     geometry: found.geometry,
     metadata: {
       path,
@@ -188,7 +199,7 @@ async function openTomogram(file: Inspected, given: Options, files: OpenFiles, c
 }
 
 /** Looks at a few sections; only where they are all the same at the whole volume. */
-async function refuseConstant(volume: Volume, path: string, signal: AbortSignal): Promise<void> {
+async function refuseConstant(volume: Volume, sign: 1 | -1, path: string, signal: AbortSignal): Promise<void> {
   const nz = volume.shapeZyx[0];
   const few = [...new Set([0.5, 0.25, 0.75, 0.1, 0.9].map((part) => Math.floor(part * nz)))];
   let value: number | undefined;
@@ -198,5 +209,5 @@ async function refuseConstant(volume: Volume, path: string, signal: AbortSignal)
     value ??= section[0];
     if (section.some((voxel) => voxel !== value)) return;
   }
-  throw new InputError(path, `every voxel is ${value}: is this an empty or failed reconstruction?`);
+  throw new InputError(path, `every voxel is ${value! * sign}: is this an empty or failed reconstruction?`);
 }
