@@ -41,11 +41,12 @@ export async function readSceneFile(path: string): Promise<Scene> {
 
 /** The same scene with `map` and `atoms` resolved from `folder`. */
 export function withAbsolutePaths(scene: Scene, folder: string): Scene {
-  const absolute = (path: string | undefined) => path === undefined ? undefined : resolve(folder, path);
-  return {
-    ...scene,
-    species: scene.species.map((species) => ({ ...species, map: absolute(species.map), atoms: absolute(species.atoms) })),
-  };
+  const species = scene.species.map((kind) => {
+    const absolute = { ...kind };
+    for (const key of ["map", "atoms"] as const) if (kind[key] !== undefined) absolute[key] = resolve(folder, kind[key]);
+    return absolute;
+  });
+  return { ...scene, species };
 }
 
 function parseText(text: string, path: string): unknown {
