@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ShapeError } from "../../streams/errors.ts";
-import { inscribedRadius, inscribedSphere, lowPassBoxes, normaliseBoxes, prepareBoxes, softSphere } from "../../plugins/kernels/prepare.ts";
+import { halfBand, inscribedRadius, inscribedSphere, normaliseBoxes, prepareBoxes, softSphere } from "../../plugins/kernels/prepare.ts";
 import { createRandom } from "../../plugins/kernels/random.ts";
 
 /** Moments of some thousand float32 values summed in float64. */
@@ -66,18 +66,32 @@ Deno.test("Constant boxes and boxes with NaN or infinity become zeros and are li
   }
 });
 
-Deno.test("`lowPassBoxes()` keeps a constant and blurs a point into a Gaussian", () => {
-  const box = 21, c = 10, sigma = 1.5, point = new Float32Array(box ** 3);
-  point[(c * box + c) * box + c] = 1;
-  const blurred = lowPassBoxes(point, 1, box, sigma);
-  const line = [...Array(13)].map((_, i) => Math.exp(-0.5 * ((i - 6) / sigma) ** 2));
-  const norm = line.reduce((a, t) => a + t, 0);
-  for (const [z, y, x] of [[0, 0, 0], [1, 0, 2], [-2, 1, 3], [0, -4, 0]]) {
-    const expected = (line[6 + z] * line[6 + y] * line[6 + x]) / norm ** 3;
-    assert.ok(Math.abs(blurred[((c + z) * box + c + y) * box + c + x] - expected) < 1e-7);
+Deno.test("`prepareBoxes()` scales each cosine of the mirrored box by its gain, masks and normalises", () => {
+  const box = 24, waves = [[1, 2, 0, 1], [4, 0, 3, 2], [7, 8, 2, 3], [0, 23, 0, 5]], lowPassVoxels = 0.7;
+  const wave = ([kz, ky, kx]: number[], i: number) => {
+    const along = (k: number, j: number) => Math.cos((Math.PI * k * (j + 0.5)) / box);
+    return along(kz, Math.floor(i / box / box)) * along(ky, Math.floor(i / box) % box) * along(kx, i % box);
+  };
+  const voxels = new Float32Array(box ** 3), expected = new Float64Array(box ** 3), mask = softSphere(box);
+  for (const w of waves) {
+    const gain = halfBand(Math.hypot(w[0], w[1], w[2]) / (2 * box), lowPassVoxels) ** 2;
+    for (let i = 0; i < voxels.length; i++) {
+      voxels[i] += w[3] * wave(w, i);
+      expected[i] += gain * w[3] * wave(w, i);
+    }
   }
-  // Float32 taps sum to one within rounding.
-  for (const v of lowPassBoxes(new Float32Array(box ** 3).fill(3), 1, box, 4)) assert.ok(Math.abs(v - 3) < 1e-5);
+  const [mean, deviation] = weightedMoments(Float32Array.from(expected), mask);
+  const { voxels: out } = prepareBoxes(voxels, 1, box, { lowPassVoxels });
+  // Six float32 products of 24 terms each.
+  for (let i = 0; i < out.length; i++) assert.ok(Math.abs(out[i] - (mask[i] * (expected[i] - mean)) / deviation) < 2e-5);
+});
+
+Deno.test("`halfBand()` is 1 at rest, about half in power at a third of a cycle, and 0 from 0.48 cycles per voxel on", () => {
+  assert.equal(halfBand(0, 1), 1);
+  assert.ok(Math.abs(halfBand(0.334, 0) ** 2 - 0.5) < 0.01);
+  assert.equal(halfBand(0.48, 0), 0);
+  // Both halves together are a Gaussian of sigma 1: exp(-2 pi^2 0.2^2).
+  assert.ok(Math.abs(halfBand(0.2, 1) ** 2 - Math.exp(-2 * Math.PI ** 2 * 0.04)) < 1e-12);
 });
 
 Deno.test("`prepareBoxes()` refuses arrays that are not boxes and a negative low-pass", () => {
