@@ -3,7 +3,7 @@
  * @module
  */
 import { hostname } from "node:os";
-import { exists } from "./bundle.ts";
+import { exists, removeIfThere } from "./bundle.ts";
 import { ManifestError, RunError } from "./errors.ts";
 import type { ResolvedManifest } from "./manifest_shape.ts";
 
@@ -71,6 +71,7 @@ export function openRunFolder(dir: string, resolved: ResolvedManifest, resume: b
     } else if (resume && entries.length > 0) {
       throw new ManifestError([`${dir}: has no manifest.json, so it is not the folder of a run: use another run.dir`]);
     }
+    removeLeftovers(dir);
     const temporary = `${manifestPath}.tmp`;
     Deno.writeTextFileSync(temporary, JSON.stringify(resolved, null, 2) + "\n");
     Deno.renameSync(temporary, manifestPath);
@@ -87,6 +88,15 @@ export function openRunFolder(dir: string, resolved: ResolvedManifest, resume: b
   } catch (error) {
     lock.close();
     throw error;
+  }
+}
+
+/** Removes what a killed process left under temporary names. */
+function removeLeftovers(folder: string): void {
+  for (const { name, isDirectory } of [...Deno.readDirSync(folder)]) {
+    const path = `${folder}/${name}`;
+    if (/\.(tmp|old)(-|$)/.test(name)) removeIfThere(path);
+    else if (isDirectory) removeLeftovers(path);
   }
 }
 
