@@ -6,6 +6,7 @@ import { InputError } from "../../streams/errors.ts";
 
 /** Atoms of one model. */
 export interface Atoms {
+  /** Number of atoms. */
   readonly count: number;
   /** `[count, 3]` x, y, z in Angstrom. */
   readonly positionsXyz: Float64Array;
@@ -49,7 +50,7 @@ export class AtomCollector {
     this.#weights.push(weight);
   }
 
-  /** @throws {InputError} When there is no atom. */
+  /** What was collected. @throws {InputError} When there is no atom; `expected` says what was looked for. */
   finish(path: string, expected: string): Atoms {
     if (this.#weights.length === 0) {
       throw new InputError(path, `no atoms found: expected ${expected} other than water, with an occupancy above 0`);

@@ -13,8 +13,11 @@ import type { Matrix3 } from "./rotation.ts";
 
 /** Particle density as Gaussian beads; unit: voxels of the volume it is rendered into. */
 export interface BeadTemplate {
+  /** Tells the two kinds of template apart. */
   readonly kind: "beads";
+  /** For messages. */
   readonly name: string;
+  /** Diameter of the sphere that holds the particle. */
   readonly diameterVoxels: number;
   /** `[n, 3]` x, y, z from the centre. */
   readonly beadsXyz: Float64Array;
@@ -26,8 +29,11 @@ export interface BeadTemplate {
 
 /** Particle density on a finer grid, read by trilinear interpolation. */
 export interface GridTemplate {
+  /** Tells the two kinds of template apart. */
   readonly kind: "grid";
+  /** For messages. */
   readonly name: string;
+  /** Diameter of the sphere that holds the particle. */
   readonly diameterVoxels: number;
   /** Points of the grid in each direction; the particle's centre lies at index `size / 2` (integer part) of each axis. */
   readonly size: number;

@@ -9,6 +9,7 @@
 
 /** An architecture of equal Gaussian beads in units of its diameter. */
 export interface BeadModel {
+  /** What scenes call it. */
   readonly name: string;
   /** What it looks like, for `describe` and reports. */
   readonly summary: string;

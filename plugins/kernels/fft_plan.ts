@@ -13,18 +13,23 @@ const LINES = 8;
 
 /** How lines of one length are transformed. */
 export interface Plan {
+  /** Points of a line. */
   readonly length: number;
   /** Radices of the passes; empty for Bluestein's algorithm. */
   readonly factors: readonly number[];
   /** exp(-2 pi i k / length), interleaved. */
   readonly twiddles: Float64Array;
+  /** Bluestein's algorithm, for lengths with a large prime factor. */
   readonly chirp?: Chirp;
   /** Working memory of a block of lines. */
   readonly a: Float64Array;
+  /** The other half of the working memory. */
   readonly b: Float64Array;
 }
 
-interface Chirp {
+/** What Bluestein's algorithm needs. */
+export interface Chirp {
+  /** Plan of the convolution. */
   readonly plan: Plan;
   /** exp(-pi i k^2 / length), interleaved. */
   readonly factors: Float64Array;

@@ -7,7 +7,7 @@ import { definePlugin, type Tomogram, type Triple, type Volume } from "../../str
 import { ManifestError } from "../../streams/errors.ts";
 import { prepareScene } from "./simulated/prepare_scene.ts";
 import { readSceneFile, sceneFaults } from "./simulated/read_scene.ts";
-import { type Scene, sceneSchema } from "./simulated/scene.ts";
+import { parseScene, type Scene, sceneSchema } from "./simulated/scene.ts";
 import { layOut, type PreparedScene, renderTomogram, tomogramOf, variantsOf } from "./simulated/tomogram.ts";
 
 const options = z.strictObject({
@@ -26,12 +26,12 @@ export default definePlugin({
   check(given) {
     if ((given.scene === undefined) === (given.scenePath === undefined)) return [`state one of "scene" and "scenePath"`];
     if (given.scene === undefined) return [];
-    if (given.scene.stack) return [stackIsNot];
-    return sceneFaults(given.scene);
+    const scene = parseScene(given.scene);
+    return scene.stack ? [stackIsNot] : sceneFaults(scene);
   },
   create(given, context) {
     let prepared: Promise<PreparedScene> | undefined;
-    const prepare = () => prepared ??= load(given.scene, given.scenePath, context.stage).then(prepareScene);
+    const prepare = () => prepared ??= load(given.scene && parseScene(given.scene), given.scenePath, context.stage).then(prepareScene);
     const simulate = async (index: number, signal?: AbortSignal) => simulateTomogram(await prepare(), index, signal);
     return {
       async *open(signal) {

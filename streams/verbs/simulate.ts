@@ -39,7 +39,7 @@ export async function readScene(scenePath: string): Promise<Scene> {
       problems.push({ phase: "shape", stage: null, ...issue });
     }
   } else {
-    for (const { path, message } of checkScene(parsed.data)) {
+    for (const { path, message } of checkScene(parsed.data as unknown as Scene)) {
       problems.push({ phase: "check", code: "bad-scene", path, stage: null, message });
     }
   }

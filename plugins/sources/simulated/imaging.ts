@@ -9,7 +9,9 @@ import { wedgeSection } from "../../kernels/fourier_filter.ts";
 export interface ContrastTransfer {
   /** Underfocus, positive. */
   readonly defocusAngstrom: number;
+  /** Acceleration voltage. */
   readonly voltageKilovolts: number;
+  /** Cs. */
   readonly sphericalAberrationMillimetres: number;
   /** Share of the amplitude contrast, 0 to 1. */
   readonly amplitudeContrast: number;
@@ -19,9 +21,11 @@ export interface ContrastTransfer {
 
 /** How a density becomes a reconstruction. */
 export interface Imaging {
+  /** Voxel size, for the contrast transfer. */
   readonly voxelSizeAngstrom: number;
   /** Tilts about y; `null`: no missing wedge. */
   readonly tiltRangeDegrees: readonly [number, number] | null;
+  /** Absent: none. */
   readonly ctf?: ContrastTransfer;
   /** The noise's power falls with spatial frequency to this power; 0: white. */
   readonly noisePowerExponent: number;

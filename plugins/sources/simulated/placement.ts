@@ -7,6 +7,7 @@ import { RunError } from "../../../streams/errors.ts";
 
 /** A sphere to place; unit: voxels. */
 export interface Sphere {
+  /** Nothing else comes nearer to the centre. */
   readonly radius: number;
   /** Least distance of the centre from every face. */
   readonly margin: number;
@@ -16,10 +17,13 @@ export interface Sphere {
 
 /** Part of a sphere's surface, wide enough to look like a sheet; unit: voxels. */
 export interface Sheet {
+  /** Centre of the sphere that the sheet is a part of; it may lie far outside the volume. */
   readonly centreXyz: readonly [number, number, number];
+  /** Radius of that sphere. */
   readonly radius: number;
   /** Half the distance between the leaflets, and the leaflets' deviation. */
   readonly halfThickness: number;
+  /** Deviation of a leaflet's Gaussian profile. */
   readonly sigma: number;
 }
 

@@ -7,7 +7,7 @@ import { parse as parseJson, type ParseError, printParseErrorCode } from "jsonc-
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { InputError } from "../../../streams/errors.ts";
-import { checkScene, type Scene, sceneSchema } from "./scene.ts";
+import { checkScene, parseScene, type Scene } from "./scene.ts";
 
 /** Messages of {@linkcode checkScene} with the place in front: `species[1]: ...`. */
 export function sceneFaults(scene: Scene): string[] {
@@ -32,11 +32,17 @@ export async function readSceneFile(path: string): Promise<Scene> {
       : `cannot be read: ${error instanceof Error ? error.message : error}`;
     throw new InputError(path, why, { cause: error });
   }
-  const parsed = sceneSchema.safeParse(parseText(text, path));
-  if (!parsed.success) throw new InputError(path, `not a scene:\n${z.prettifyError(parsed.error)}`);
-  const faults = sceneFaults(parsed.data);
+  const value = parseText(text, path);
+  let scene: Scene;
+  try {
+    scene = parseScene(value);
+  } catch (error) {
+    if (error instanceof z.ZodError) throw new InputError(path, `not a scene:\n${z.prettifyError(error)}`, { cause: error });
+    throw error;
+  }
+  const faults = sceneFaults(scene);
   if (faults.length > 0) throw new InputError(path, faults.join("\n"));
-  return withAbsolutePaths(parsed.data, dirname(resolve(path)));
+  return withAbsolutePaths(scene, dirname(resolve(path)));
 }
 
 /** The same scene with `map` and `atoms` resolved from `folder`. */

@@ -3,7 +3,9 @@
  * @module
  */
 import { z } from "zod";
+import type { OptionsSchema } from "../../../streams/contract.ts";
 import { MODEL_NAMES } from "../../kernels/density_models.ts";
+import type { ContrastTransfer } from "./imaging.ts";
 
 const angstrom = (description: string) => z.number().positive().meta({ description, unit: "Angstrom" });
 const count = (description: string) => z.int().min(0).max(1_000_000).meta({ description });
@@ -11,8 +13,7 @@ const count = (description: string) => z.int().min(0).max(1_000_000).meta({ desc
 const tiltRange = z.tuple([z.number().min(-90).max(90), z.number().min(-90).max(90)])
   .meta({ description: "First and last tilt about y; [-90, 90]: no missing wedge", unit: "degrees" });
 
-/** One kind of particle. */
-export const speciesSchema = z.strictObject({
+const speciesSchema = z.strictObject({
   name: z.string().min(1).max(100).optional().meta({
     description: "Label in the truth. Default: the model's name, or the file's without ending",
   }),
@@ -81,8 +82,7 @@ const stackSchema = z.strictObject({
   }),
 });
 
-/** A scene: what is simulated, with all defaults. */
-export const sceneSchema = z.strictObject({
+const schema = z.strictObject({
   $schema: z.string().optional().meta({ description: "For editors" }),
   version: z.literal(1).default(1).meta({ description: "Version of this format" }),
   seed: z.int().default(1).meta({ description: "The same seed gives the same files" }),
@@ -117,17 +117,99 @@ export const sceneSchema = z.strictObject({
   stack: stackSchema.optional().meta({ description: "A stack of boxes to simulate instead of tomograms" }),
 });
 
-/** A scene with defaults filled in. */
-export type Scene = z.infer<typeof sceneSchema>;
-/** One kind of particle of a scene. */
-export type Species = Scene["species"][number];
+/** One kind of particle of a scene; exactly one of `model`, `map` and `atoms` is there. */
+export interface Species {
+  /** Label in the truth; see {@linkcode speciesName}. */
+  readonly name?: string;
+  /** An analytic model's name. */
+  readonly model?: string;
+  /** Path of an MRC map. */
+  readonly map?: string;
+  /** Path of a structure. */
+  readonly atoms?: string;
+  /** Diameter of the sphere that holds the particle. */
+  readonly diameterAngstrom?: number;
+  /** Particles in each tomogram, or boxes in the stack. */
+  readonly count: number;
+  /** Voxel size of `map`, where its header has none. */
+  readonly mapVoxelSizeAngstrom?: number;
+  /** Densities of `map` below it become 0. */
+  readonly mapThreshold?: number;
+  /** Resolution to which `atoms` are blurred. */
+  readonly resolutionAngstrom?: number;
+  /** Whether the mirror image is taken. */
+  readonly mirrored: boolean;
+  /** Factor on the density. */
+  readonly relativeDensity: number;
+}
+
 /** One tomogram of a scene. */
-export type SceneTomogram = NonNullable<Scene["tomograms"]>[number];
+export interface SceneTomogram {
+  /** Name of the file without `.mrc`. */
+  readonly id: string;
+  /** Size along x, y, z. */
+  readonly shapeXyzVoxels: readonly [number, number, number];
+  /** Particles of a species, by name, where they differ from the species' own count. */
+  readonly counts?: Readonly<Record<string, number>>;
+}
+
+/** A scene with defaults filled in; the schema's descriptions say what each value means. */
+export interface Scene {
+  /** The same seed gives the same volumes. */
+  readonly seed: number;
+  /** Voxel size. */
+  readonly voxelSizeAngstrom: number;
+  /** First and last tilt about y. */
+  readonly tiltRangeDegrees: readonly [number, number];
+  /** Signal-to-noise ratio; `null`: no noise. */
+  readonly snr: number | null;
+  /** Box that the SNR refers to. */
+  readonly snrBoxVoxels?: number;
+  /** Contrast of the particles in files. */
+  readonly contrast: "dark" | "bright";
+  /** Kinds of particles. */
+  readonly species: readonly Species[];
+  /** Free space between two particles. */
+  readonly minimumGapAngstrom: number;
+  /** Least distance of a centre from the faces. */
+  readonly edgeMarginAngstrom?: number;
+  /** Membrane sheets. */
+  readonly membranes: readonly {
+    readonly thicknessAngstrom: number;
+    readonly radiusAngstrom: number;
+    readonly relativeDensity: number;
+  }[];
+  /** Gold beads of each tomogram. */
+  readonly goldBeads?: { readonly count: number; readonly diameterAngstrom: number; readonly relativeDensity: number };
+  /** Contrast transfer. */
+  readonly ctf?: ContrastTransfer;
+  /** Slope of the noise's power; 0: white. */
+  readonly noisePowerExponent: number;
+  /** Further volumes of each tomogram. */
+  readonly pairedVolumes: readonly { readonly name: string; readonly snr: number | null; readonly missingWedge: boolean }[];
+  /** Tomograms, or `undefined` for a stack. */
+  readonly tomograms?: readonly SceneTomogram[];
+  /** A stack of boxes, or `undefined` for tomograms. */
+  readonly stack?: { readonly id: string; readonly boxVoxels: number; readonly pickErrorVoxels: number };
+}
+
+/** The schema of a scene file. */
+export const sceneSchema: OptionsSchema = schema;
+
+/**
+ * Fills in the defaults of a scene.
+ *
+ * @throws {z.ZodError} When a value is of another kind than the schema says; {@linkcode checkScene} looks at what lies between values.
+ */
+export function parseScene(value: unknown): Scene {
+  return schema.parse(value);
+}
 
 /** A fault that the schema cannot see. */
 export interface SceneFault {
   /** Keys and indices that lead to the value. */
   readonly path: readonly (string | number)[];
+  /** What was found, what was expected, what to do. */
   readonly message: string;
 }
 

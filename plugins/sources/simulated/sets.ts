@@ -23,6 +23,7 @@ export interface SetOptions {
   readonly tiltRangeDegrees?: readonly [number, number];
   /** Default 1. */
   readonly pickErrorVoxels?: number;
+  /** 0 to 9 for choosing, 100 to 109 for reporting. */
   readonly seed: number;
   /** How many of the set's models, from the first. Default: all six. */
   readonly classes?: number;

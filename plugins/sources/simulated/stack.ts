@@ -14,6 +14,7 @@ export interface StackOptions {
   readonly templates: readonly Template[];
   /** Boxes in all, of random species, or a count for each template. */
   readonly count: number | readonly number[];
+  /** Side of a box. */
   readonly boxVoxels: number;
   /** Variance of the signal over the box after the wedge, divided by that of the noise after the same wedge; Infinity: no noise. */
   readonly snr: number;
@@ -21,9 +22,11 @@ export interface StackOptions {
   readonly tiltRangeDegrees: readonly [number, number];
   /** Each centre lies within this distance of the box's centre along every axis, in voxels. */
   readonly pickErrorVoxels: number;
+  /** The same seed gives the same stack. */
   readonly seed: number;
   /** Only the contrast transfer needs it. Default 10. */
   readonly voxelSizeAngstrom?: number;
+  /** Contrast transfer of the signal. Default: none. */
   readonly ctf?: ContrastTransfer;
   /** Default 0: white noise. */
   readonly noisePowerExponent?: number;
@@ -35,6 +38,7 @@ export interface StackOptions {
 
 /** Simulated boxes with their truth, in a random order of species. */
 export interface SimulatedStack {
+  /** Side of a box. */
   readonly boxVoxels: number;
   /** `[n, b, b, b]`, bright particles, not normalised: the noise has the same deviation in every box. */
   readonly voxels: Float32Array;

@@ -13,16 +13,23 @@ import { type Scene, type SceneTomogram, speciesName } from "./scene.ts";
 
 /** A species, ready to be rendered. */
 export interface LoadedSpecies {
+  /** Label in the truth. */
   readonly name: string;
+  /** What is rendered. */
   readonly template: Template;
+  /** Particles in each tomogram that does not say otherwise, or boxes in the stack. */
   readonly count: number;
+  /** Factor on the density. */
   readonly relativeDensity: number;
 }
 
 /** A scene whose templates are made and whose noise is known. */
 export interface PreparedScene {
+  /** The scene itself. */
   readonly scene: Scene;
+  /** Its species, in its order. */
   readonly species: readonly LoadedSpecies[];
+  /** How densities become volumes, missing wedge included. */
   readonly imaging: Imaging;
   /** Variance of a lone particle's signal over the SNR's box, averaged over all particles. */
   readonly signalVariance: number;
@@ -32,6 +39,7 @@ export interface PreparedScene {
 
 /** What lies where in one tomogram; unit: voxels. */
 export interface Layout {
+  /** Shape of the volume. */
   readonly shapeZyx: Triple;
   /** `[n]` species of each particle. */
   readonly species: Int32Array;
@@ -41,6 +49,7 @@ export interface Layout {
   readonly poses: readonly Matrix3[];
   /** `[n, 3]` rot, tilt, psi in degrees. */
   readonly eulerZyzDegrees: Float64Array;
+  /** Membrane sheets. */
   readonly sheets: readonly Sheet[];
   /** `[beads, 3]` x, y, z. */
   readonly goldXyz: Float64Array;
@@ -50,6 +59,7 @@ export interface Layout {
 export interface Variant {
   /** Deviation of the noise after the gains; 0: none. */
   readonly noiseDeviation: number;
+  /** Whether it has the missing wedge. */
   readonly missingWedge: boolean;
   /** Keys the noise: `raw` or a paired volume's name. */
   readonly name: string;

@@ -15,6 +15,7 @@ import { type Layout, layOut, type PreparedScene, renderTomogram, tomogramOf, va
 export interface WrittenScene {
   /** Paths of the volumes, or of the stack. */
   readonly volumes: readonly string[];
+  /** Path of the truth. */
   readonly truth: string;
   /** Particles in all. */
   readonly particles: number;
@@ -22,6 +23,7 @@ export interface WrittenScene {
 
 /** How writing is watched and stopped. */
 export interface WriteOptions {
+  /** Aborts between sections; what is unfinished leaves no file. */
   readonly signal?: AbortSignal;
   /** Called after each volume. */
   readonly progress?: (done: number, total: number) => void;

@@ -8,6 +8,11 @@ import { evaluateMixture, fitMixture, mixtureFromLabels, MixtureTable } from "..
 import { createRandom } from "../../../plugins/kernels/random.ts";
 import { eulerZyzToMatrix } from "../../../plugins/kernels/rotation.ts";
 import { wedgeMask } from "../../../plugins/kernels/wedge.ts";
+import simulatedStack from "../../../plugins/sources/simulated_stack.ts";
+import { prepareScene } from "../../../plugins/sources/simulated/prepare_scene.ts";
+import { parseScene } from "../../../plugins/sources/simulated/scene.ts";
+import { stackOf } from "../../../plugins/sources/simulated/scene_stack.ts";
+import type { PluginContext, Subtomograms } from "../../../streams/contract.ts";
 import { makeSet } from "../../../plugins/sources/simulated/sets.ts";
 import { contrastTransfer } from "../../../plugins/sources/simulated/imaging.ts";
 import { makeStack, type SimulatedStack, type StackOptions } from "../../../plugins/sources/simulated/stack.ts";
@@ -186,4 +191,32 @@ Deno.test("radial profiles alone do not sort the models: k-means and a Gaussian 
     const found = kmeans(sized.values, sized.dims, 2, createRandom(1, "sizes"), { restarts: 5 }).labels;
     assert.ok(measureAgreement(tabulateConfusion(twoSizes.labels, found)).ari > 0.9);
   }
+});
+
+Deno.test("the source hands out the stack of a scene in normalised batches, and refuses a scene of tomograms", async () => {
+  const scene = {
+    voxelSizeAngstrom: 10,
+    snr: 0.5,
+    seed: 4,
+    species: [{ model: "cap", diameterAngstrom: 160, count: 50 }, { model: "helix", diameterAngstrom: 160, count: 30 }],
+    stack: { boxVoxels: 24 },
+  };
+  const context = { stage: "source", progress: () => {} } as unknown as PluginContext;
+  const source = await simulatedStack.create(simulatedStack.options.parse({ scene }), context, {});
+  const batches: Subtomograms[] = [];
+  for await (const batch of source.open(new AbortController().signal)) batches.push(batch);
+  assert.deepEqual(batches.map((batch) => batch.rows.length / 2), [64, 16]);
+  assert.deepEqual([...batches[1].rows.subarray(0, 4)], [0, 64, 0, 65]);
+  const expected = stackOf(await prepareScene(parseScene(scene)));
+  const first = batches[0].voxels.subarray(0, 24 ** 3), wanted = expected.voxels.subarray(0, 24 ** 3);
+  const scale = (first[1] - first[0]) / (wanted[1] - wanted[0]);
+  // Each box is its simulated self, shifted and scaled.
+  first.forEach((v, i) => assert.ok(Math.abs(v - first[0] - scale * (wanted[i] - wanted[0])) < 1e-3, `voxel ${i}`));
+  const check = (given: unknown) => simulatedStack.check!(simulatedStack.options.parse(given));
+  assert.deepEqual(check({ scene }), []);
+  assert.match(
+    check({ scene: { ...scene, stack: undefined, tomograms: [{ id: "a", shapeXyzVoxels: [64, 64, 64] }] } })[0],
+    /use the source "simulated"/,
+  );
+  assert.match(check({})[0], /state one of/);
 });

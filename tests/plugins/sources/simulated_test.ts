@@ -8,14 +8,14 @@ import { eulerZyzToMatrix } from "../../../plugins/kernels/rotation.ts";
 import simulated, { simulateTomogram } from "../../../plugins/sources/simulated.ts";
 import { distanceToSheet, placeSheet, placeSpheres } from "../../../plugins/sources/simulated/placement.ts";
 import { prepareScene } from "../../../plugins/sources/simulated/prepare_scene.ts";
-import { checkScene, type Scene, sceneSchema } from "../../../plugins/sources/simulated/scene.ts";
+import { checkScene, parseScene, type Scene } from "../../../plugins/sources/simulated/scene.ts";
 import { layOut, renderTomogram, variantsOf } from "../../../plugins/sources/simulated/tomogram.ts";
 
 /** Energy that float32 transforms leave where it was set to zero, as a share of all. */
 const LEAK = 1e-9;
 
 const scene = (changes: Record<string, unknown> = {}): Scene =>
-  sceneSchema.parse({
+  parseScene({
     seed: 3,
     voxelSizeAngstrom: 10,
     snr: 0.2,
