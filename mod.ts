@@ -8,4 +8,5 @@
  */
 export * from "./streams/contract.ts";
 export * from "./streams/errors.ts";
+export { checkPlugin, pluginProblems, type PluginSample } from "./streams/check_plugin.ts";
 export { z } from "zod";
