@@ -5,6 +5,8 @@ import { fft3, frequencyOf } from "../../../plugins/kernels/fft.ts";
 import { createRandom } from "../../../plugins/kernels/random.ts";
 import { addParticle } from "../../../plugins/kernels/density.ts";
 import { eulerZyzToMatrix } from "../../../plugins/kernels/rotation.ts";
+import { checkPlugin } from "../../../streams/check_plugin.ts";
+import simulatedStack from "../../../plugins/sources/simulated_stack.ts";
 import simulated, { simulateTomogram } from "../../../plugins/sources/simulated.ts";
 import { distanceToSheet, placeSheet, placeSpheres } from "../../../plugins/sources/simulated/placement.ts";
 import { prepareScene } from "../../../plugins/sources/simulated/prepare_scene.ts";
@@ -247,4 +249,10 @@ Deno.test("`checkScene()` tells every fault between values, with its place", () 
     assert.ok(found.some((message) => expected.test(message)), `${expected} is not among ${JSON.stringify(found)}`);
   }
   assert.deepEqual(checkScene(scene()), []);
+});
+
+Deno.test("both simulated sources conform", async () => {
+  const small = { voxelSizeAngstrom: 10, snr: 0.5, species: [{ model: "cap", diameterAngstrom: 100, count: 3 }] };
+  await checkPlugin(simulated, { options: { scene: { ...small, tomograms: [{ id: "a", shapeXyzVoxels: [32, 32, 32] }] } } });
+  await checkPlugin(simulatedStack, { options: { scene: { ...small, stack: { boxVoxels: 16 } } } });
 });
