@@ -107,8 +107,8 @@ export async function lintText(text: LocatedText, place: ManifestPlace, options:
     source: finishEntry(source),
     truth,
     stages: stages.map((entry, index) => {
-      const { capacity, onError } = shape.stages[index];
-      return { ...finishEntry(entry), capacity, onError };
+      const { capacity, onError, timeoutSeconds } = shape.stages[index];
+      return { ...finishEntry(entry), capacity, onError, timeoutSeconds };
     }),
     learn: learn === null ? null : finishLearner(learn, parts),
     classes: classes.map(finishEntry),

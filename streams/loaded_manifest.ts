@@ -31,6 +31,7 @@ export interface LoadedEntry {
 export interface LoadedStage extends LoadedEntry {
   readonly capacity: number;
   readonly onError: "fail" | "drop";
+  readonly timeoutSeconds: number;
 }
 /** A learner and the parts to create before it; optional parts that are left out are `null`. */
 export interface LoadedLearner extends LoadedEntry {
@@ -96,7 +97,12 @@ export function resolvedManifest(manifest: LoadedManifest, folder: string): Reso
     seed: manifest.seed,
     engine: plain(manifest.engine),
     source: { ...plain(source), options: { ...plain(source).options, ...withTruth } },
-    stages: manifest.stages.map((stage) => ({ ...plain(stage), capacity: stage.capacity, onError: stage.onError })),
+    stages: manifest.stages.map((stage) => ({
+      ...plain(stage),
+      capacity: stage.capacity,
+      onError: stage.onError,
+      timeoutSeconds: stage.timeoutSeconds,
+    })),
     ...(learn === null ? {} : {
       learn: {
         ...plain(learn),

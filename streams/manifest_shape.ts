@@ -4,6 +4,8 @@
  */
 import { z } from "zod";
 
+/** A stage may be silent for this long, unless it says otherwise. */
+export const DEFAULT_TIMEOUT_SECONDS = 1800;
 /** Values that are in flight between two stages at once, unless a stage says otherwise. */
 export const DEFAULT_CAPACITY = 2;
 
@@ -23,10 +25,13 @@ export const stageShape = z.strictObject({
   options: options.optional(),
   name: name.optional(),
   capacity: z.int().min(1).max(1024).default(DEFAULT_CAPACITY).meta({
-    description: "Values in flight between this stage and the one before it",
+    description: "Values of this stage in flight towards the next one",
   }),
   onError: z.enum(["fail", "drop"]).default("fail").meta({
     description: "What a value that this stage cannot work on does: end the run, or be left out and counted",
+  }),
+  timeoutSeconds: z.number().positive().default(DEFAULT_TIMEOUT_SECONDS).meta({
+    description: "A stage without output and progress for this long is taken to hang",
   }),
 });
 /** The learner and its parts. */
@@ -86,6 +91,7 @@ export interface ResolvedNamedEntry extends ResolvedEntry {
 export interface ResolvedStage extends ResolvedNamedEntry {
   readonly capacity: number;
   readonly onError: "fail" | "drop";
+  readonly timeoutSeconds: number;
 }
 /** A manifest with nothing left to default: plain JSON that reruns the job. */
 export interface ResolvedManifest {

@@ -1,7 +1,7 @@
 /**
  * Makes pipeline.schema.json, which editors read: the manifest's shape, with the options of every built-in plugin behind its `use`.
  *
- * `deno run --allow-read --allow-write --allow-env streams/schema.ts` writes the file; a test checks that it is current.
+ * `deno task schema` writes the file, `deno task schema --check` only looks whether it is current.
  * @module
  */
 import type { AnyPlugin, Kind, OptionsSchema } from "./contract.ts";
@@ -88,4 +88,12 @@ export async function schemaText(builtIns?: BuiltIns): Promise<string> {
   return `${JSON.stringify(await makeSchema(builtIns), null, 2)}\n`;
 }
 
-if (import.meta.main) await Deno.writeTextFile(new URL("./pipeline.schema.json", import.meta.url), await schemaText());
+if (import.meta.main) {
+  const file = new URL("./pipeline.schema.json", import.meta.url);
+  const text = await schemaText();
+  if (!Deno.args.includes("--check")) await Deno.writeTextFile(file, text);
+  else if (await Deno.readTextFile(file) !== text) {
+    console.error("streams/pipeline.schema.json is not current: run `deno task schema`");
+    Deno.exit(1);
+  }
+}

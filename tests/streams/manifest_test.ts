@@ -110,6 +110,7 @@ Deno.test("the resolved manifest reruns from the run folder to the same resolved
       options: { mask: "../../input/tomo_1.mrc" },
       capacity: 2,
       onError: "fail",
+      timeoutSeconds: 1800,
     });
     assert.equal(saved.run.dir, ".");
     assert.match(saved.resolved.plugins["../../my_filter.ts#keepCentral"], /^sha256:[0-9a-f]{64}$/);
