@@ -5,4 +5,17 @@
 import type { AnyPlugin } from "../streams/contract.ts";
 
 /** Loads each built-in plugin by its id. */
-export const builtIns: Readonly<Record<string, () => Promise<{ default: AnyPlugin }>>> = {};
+export const builtIns: Readonly<Record<string, () => Promise<{ default: AnyPlugin }>>> = {
+  tomograms: () => import("./sources/tomograms.ts"),
+  "subtomogram-stack": () => import("./sources/subtomogram_stack.ts"),
+  simulated: () => import("./sources/simulated.ts"),
+  "simulated-stack": () => import("./sources/simulated_stack.ts"),
+  yopo: () => import("./embedders/yopo.ts"),
+  invariants: () => import("./embedders/invariants.ts"),
+  "conv-decoder": () => import("./decoders/conv_decoder.ts"),
+  "relion-star": () => import("./sinks/relion_star.ts"),
+  "particles-table": () => import("./sinks/particles_table.ts"),
+  "class-volumes": () => import("./sinks/class_volumes.ts"),
+  onnx: () => import("./engines/onnx/mod.ts"),
+  auto: () => import("./engines/auto.ts"),
+};
