@@ -238,8 +238,11 @@ export interface LearnerPrediction {
  */
 export interface Learner extends Stateful {
   learn(input: LearnInput): AsyncIterable<Iteration>;
-  /** Labels boxes with frozen state. Results do not depend on how boxes are batched. */
-  predict(voxels: Float32Array, rows: Int32Array, boxVoxels: number): Promise<LearnerPrediction>;
+  /**
+   * Labels boxes with frozen state. Results do not depend on how boxes are batched.
+   * @param voxels `[n, b, b, b]` as stored. @param rows `[n, 2]`. @param geometries One a box.
+   */
+  predict(voxels: Float32Array, rows: Int32Array, boxVoxels: number, geometries: readonly Geometry[]): Promise<LearnerPrediction>;
 }
 
 /** Boxes to feature vectors. Boxes come `[n, b, b, b]` as stored; the embedder applies `prepare` itself. */
@@ -283,6 +286,12 @@ export interface Scorer {
 /** Improves labels with the boxes themselves (alignment), and gives averages and poses on the way. */
 export interface Refiner extends Stateful {
   refine(boxes: BoxStore, subset: Int32Array, start: Clustering, key: number): Promise<Refinement>;
+  /**
+   * With frozen state (the class averages, their weights and noise): how probable each class is for boxes that were not refined, by one
+   * expectation step against the averages, `[count, k]`. Box i's row does not depend on the others. This labels new tomograms.
+   * @param voxels `[count, b, b, b]` as stored. @param geometries One a box: its missing wedge.
+   */
+  predict(voxels: Float32Array, count: number, boxVoxels: number, geometries: readonly Geometry[]): Promise<Float32Array>;
 }
 /** Outcome of a refinement of `subset`. */
 export interface Refinement {

@@ -34,7 +34,8 @@ export async function labelBoxes(
     const end = Math.min(count, start + BATCH);
     const voxels = await next;
     if (end < count) next = readBatch(end);
-    const found = await learner.predict(voxels, rows.subarray(2 * start, 2 * end), boxVoxels);
+    const geometries = Array.from({ length: end - start }, (_, i) => boxes.geometryOf(start + i));
+    const found = await learner.predict(voxels, rows.subarray(2 * start, 2 * end), boxVoxels, geometries);
     if (start === 0) {
       dims = found.features.dims;
       features = new Float32Array(count * dims);

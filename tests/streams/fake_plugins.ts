@@ -137,7 +137,7 @@ export const learner = definePlugin({
           if (waitMs) await new Promise((resolve) => setTimeout(resolve, waitMs));
           signal.throwIfAborted();
           threshold = 0.9 * threshold + 0.05 * (1 + 0.02 * context.random("threshold", at).normal());
-          const { classIds, features } = await self.predict(voxels, boxes.rows, BOX);
+          const { classIds, features } = await self.predict(voxels, boxes.rows, BOX, []);
           yield {
             index: at,
             clustering: { k: 2, labels: classIds, classIds: Int32Array.of(0, 1), criteria: [{ k: 2, bic: at }] },
