@@ -254,6 +254,8 @@ function formatItem(item: StarItem): string {
     row.forEach((cell, j) => line += cell.startsWith("\n") ? `${cell}\n` : `${cell.padStart(widths[j])}${j + 1 < row.length ? " " : ""}`);
     parts.push(line.endsWith("\n") ? line : `${line}\n`);
   }
+  // RELION ends a loop at a blank line: a comment right below would be taken for a row.
+  parts.push("\n");
   return parts.join("");
 }
 

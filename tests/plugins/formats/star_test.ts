@@ -99,7 +99,7 @@ Deno.test("formatStar() numbers and aligns columns as RELION does", () => {
   };
   assert.equal(
     formatStar(file),
-    "# version 30001\n\ndata_particles\n\nloop_\n_rlnImageName #1\n_rlnCoordinateX #2\n   a.mrc        1\nlong.mrc 123.4568\n\n",
+    "# version 30001\n\ndata_particles\n\nloop_\n_rlnImageName #1\n_rlnCoordinateX #2\n   a.mrc        1\nlong.mrc 123.4568\n\n\n",
   );
 });
 
