@@ -74,14 +74,16 @@ export function sectionGains(
   if (!isRadial(imaging)) return { signal: wedge, noise: wedge };
   const [nz, ny, nx] = shapeZyx;
   const half = (nx >> 1) + 1;
+  const { ctf, noisePowerExponent, voxelSizeAngstrom } = imaging;
   const fy = frequencyOf(ky, ny) / ny;
-  const signal = new Float32Array(wedge.length), noise = new Float32Array(wedge.length);
+  const signal = ctf ? new Float32Array(wedge.length) : wedge;
+  const noise = noisePowerExponent === 0 ? wedge : new Float32Array(wedge.length);
   for (let z = 0, i = 0; z < nz; z++) {
     const fz = frequencyOf(z, nz) / nz;
     for (let x = 0; x < half; x++, i++) {
-      const frequency = Math.hypot(fz, fy, x / nx);
-      signal[i] = wedge[i] * (imaging.ctf ? contrastTransfer(imaging.ctf, frequency / imaging.voxelSizeAngstrom) : 1);
-      noise[i] = wedge[i] * noiseAmplitude(imaging.noisePowerExponent, frequency);
+      const frequency = Math.sqrt(fz * fz + fy * fy + (x / nx) ** 2);
+      if (ctf) signal[i] = wedge[i] * contrastTransfer(ctf, frequency / voxelSizeAngstrom);
+      if (noise !== wedge) noise[i] = wedge[i] * noiseAmplitude(noisePowerExponent, frequency);
     }
   }
   return { signal, noise };

@@ -142,11 +142,11 @@ export function renderTomogram(
   addDensity(prepared, layout, volume, [nz, ny, pitch]);
   signal?.throwIfAborted();
   const wedge = wedgeOf(imaging, shapeZyx);
-  const radial = isRadial(imaging);
-  if (radial) {
+  if (isRadial(imaging)) {
     // Signal and noise have unlike gains but share one volume: the signal first gets the quotient, both then get the noise's.
+    const open = wedgeOf({ ...imaging, tiltRangeDegrees: null }, shapeZyx);
     filterVolume(volume, shapeZyx, (ky) => {
-      const gains = sectionGains({ ...imaging, tiltRangeDegrees: null }, shapeZyx, ky);
+      const gains = sectionGains(imaging, shapeZyx, ky, open);
       return gains.signal.map((gain, i) => gain / gains.noise[i]);
     }, signal);
   }
@@ -162,8 +162,9 @@ export function renderTomogram(
       }
     }
   }
-  if (radial) filterVolume(volume, shapeZyx, (ky) => sectionGains(imaging, shapeZyx, ky, wedge).noise, signal);
-  else if (imaging.tiltRangeDegrees) filterSections(volume, shapeZyx, wedge, signal);
+  if (imaging.noisePowerExponent !== 0) {
+    filterVolume(volume, shapeZyx, (ky) => sectionGains({ ...imaging, ctf: undefined }, shapeZyx, ky, wedge).noise, signal);
+  } else if (imaging.tiltRangeDegrees) filterSections(volume, shapeZyx, wedge, signal);
   return removePadding(volume, shapeZyx);
 }
 
@@ -195,11 +196,12 @@ function keptOf(imaging: Imaging, shapeZyx: Triple, wedge: Float32Array): number
       sum += planes * (kx === 0 || 2 * kx === nx ? 1 : 2) * gain[i] * gain[i];
     }
   };
-  if (!isRadial(imaging)) {
+  if (imaging.noisePowerExponent === 0) {
     add(wedge, 1, true);
     add(wedge, ny - 1, false);
   } else {
-    for (let ky = 0; ky < ny; ky++) add(sectionGains(imaging, shapeZyx, ky, wedge).noise, 1, ky === 0);
+    const noise = { ...imaging, ctf: undefined };
+    for (let ky = 0; ky < ny; ky++) add(sectionGains(noise, shapeZyx, ky, wedge).noise, 1, ky === 0);
   }
   return sum / (nz * ny * nx);
 }
