@@ -1,0 +1,424 @@
+/**
+ * `disca`: deep iterative subtomogram clustering.
+ *
+ * The loop: embed every box, cluster the features, match the classes to those of the iteration before, score, train the embedder on the
+ * labels, again. Two optional parts go beyond the paper: `start` (labels from rotation invariants, before any training) and `refine`
+ * (labels from aligning boxes to class averages, which then are the embedder's teacher and label new boxes).
+ * @see Zeng et al. 2023, PNAS 120(15) e2213149120. Differs from the paper: see docs/method.md; `recipe: "published"` does not.
+ * @module
+ */
+import {
+  type Clusterer,
+  type Clustering,
+  definePlugin,
+  type Embedder,
+  type Features,
+  type Geometry,
+  type Iteration,
+  type Learner,
+  type LearnInput,
+  type Matcher,
+  type PluginContext,
+  type Refiner,
+  type Scorer,
+  type State,
+} from "../../streams/contract.ts";
+import { RunError } from "../../streams/errors.ts";
+import { nestStates, partState } from "../kernels/state.ts";
+import { changed, finite, gather, mostProbable, numbersOf, sameNames, stratified } from "./disca/labelling.ts";
+import { type CompleteOptions, discaOptions, discaPartDefaults, expandDiscaOptions } from "./disca/options.ts";
+import { calibrate, embedAll, embedRotated, posteriorOfAll } from "./disca/survey.ts";
+import { teach } from "./disca/teach.ts";
+
+/** Fewer boxes than this hold no classes worth a name. */
+const FEWEST_BOXES = 20;
+/** Share of the boxes, and their largest number, on which labels of rotated and unrotated boxes are compared. */
+const AGREEMENT_SHARE = 0.1;
+const AGREEMENT_BOXES = 500;
+/** Factor of the label smoothing from one iteration to the next (published). */
+const SMOOTHING_DECAY = 0.9;
+
+interface Parts {
+  readonly embed: Embedder;
+  readonly cluster: Clusterer;
+  readonly match: Matcher;
+  readonly score: Scorer;
+  readonly start?: Embedder;
+  readonly refine?: Refiner;
+}
+
+/** Where labels come from: the mixture over an embedder's features, or the refiner's class averages. */
+type Labeller = "mixture" | "refine";
+
+/** What one iteration leaves for the next, and for `predict`. */
+interface Progress {
+  readonly iteration: number;
+  readonly labeller: Labeller;
+  /** Whether features are those of the part `start`. */
+  readonly started: boolean;
+  readonly k: number;
+  /** `[k]` lasting names. */
+  readonly classIds: Int32Array;
+  readonly nextClassId: number;
+  /** `[count]` slots. */
+  readonly labels: Int32Array;
+  /** `[count]` slots of the mixture over the network's features: what the stop rule looks at. */
+  readonly mixtureLabels: Int32Array;
+  readonly mixtureK: number;
+  readonly stableFor: number;
+  /** Best agreement and DDBI so far. */
+  readonly bestAgreement: number;
+  readonly bestDdbi: number;
+  /** Names that the embedder's head has now; empty before the first. */
+  readonly headClassIds: Int32Array;
+}
+
+class Disca implements Learner {
+  #progress: Progress | null = null;
+
+  constructor(readonly options: CompleteOptions, readonly context: PluginContext, readonly parts: Parts) {}
+
+  async *learn({ boxes, heldOut, signal }: LearnInput): AsyncGenerator<Iteration> {
+    const { context, parts } = this;
+    const all = Int32Array.from({ length: boxes.count }, (_, i) => i);
+    const fitted = all.filter((i) => heldOut[i] === 0);
+    if (fitted.length < FEWEST_BOXES) {
+      throw new RunError(
+        `${boxes.count} boxes are too few to find classes in (at least ${FEWEST_BOXES}): pick more particles or add tomograms`,
+      );
+    }
+    const probe = fitted.filter((_, i) => i % Math.max(1, Math.round(1 / AGREEMENT_SHARE)) === 0).slice(0, AGREEMENT_BOXES);
+    const survey = { boxes, all, fitted, probe, signal };
+
+    if (this.#progress === null) yield await this.#first(survey);
+    // After load(): what can be computed again was not saved.
+    let posterior: Float32Array | null = null;
+    while (!this.#finished()) {
+      const before: Progress = this.#progress!;
+      signal.throwIfAborted();
+      if (before.iteration === 0 && parts.refine) {
+        yield await this.#refine(survey);
+        continue;
+      }
+      if (before.labeller === "refine") posterior ??= await posteriorOfAll(parts.refine!, boxes, before.k, context, signal);
+      const loss = await this.#teach(survey, posterior);
+      yield await this.#next(survey, loss);
+    }
+    if (this.#progress!.k === 1) context.note("no-structure", "one class: no structure found in these boxes");
+  }
+
+  async predict(voxels: Float32Array, rows: Int32Array, boxVoxels: number, geometries: readonly Geometry[]) {
+    const { cluster, refine } = this.parts;
+    const { labeller, classIds, k, started } = this.#now();
+    const embedder = this.#embedder(started), count = rows.length / 2;
+    const features: Features = { rows: rows.slice(), dims: embedder.dims, values: await embedder.embed(voxels, count) };
+    const { labels, logLikelihood } = await cluster.predict(features);
+    const slots = labeller === "refine" ? mostProbable(await refine!.predict(voxels, count, boxVoxels, geometries), k) : labels;
+    return { features, classIds: slots.map((slot) => classIds[slot]), ...(logLikelihood ? { logLikelihood } : {}) };
+  }
+
+  async save(): Promise<State> {
+    const { parts } = this;
+    const {
+      iteration,
+      labeller,
+      started,
+      k,
+      nextClassId,
+      mixtureK,
+      stableFor,
+      bestAgreement,
+      bestDdbi,
+      classIds,
+      labels,
+      mixtureLabels,
+      headClassIds,
+    } = this.#now();
+    const own: State = {
+      version: 1,
+      values: {
+        iteration,
+        labeller,
+        started,
+        k,
+        nextClassId,
+        mixtureK,
+        stableFor,
+        bestAgreement: finite(bestAgreement),
+        bestDdbi: finite(bestDdbi),
+      },
+      arrays: { classIds, labels, mixtureLabels, headClassIds },
+    };
+    const inner: Record<string, State> = { cluster: await parts.cluster.save() };
+    if (parts.start) inner.start = await parts.start.save();
+    // The network is not there before it was first used.
+    if (!started) inner.embed = await parts.embed.save();
+    if (labeller === "refine") inner.refine = await parts.refine!.save();
+    return nestStates(own, inner);
+  }
+
+  async load(state: State): Promise<void> {
+    const { values, arrays } = state;
+    const ints = (name: string) => arrays[name] as Int32Array;
+    for (const name of ["cluster", "start", "embed", "refine"] as const) {
+      const saved = partState(state, name), part = this.parts[name];
+      if (!saved) continue;
+      if (!part) {
+        throw new RunError(
+          `${this.context.stage}: the saved state has a part "${name}", the manifest has none: use the manifest it was made with`,
+        );
+      }
+      await part.load(saved);
+    }
+    this.#progress = {
+      iteration: values.iteration as number,
+      labeller: values.labeller as Labeller,
+      started: values.started as boolean,
+      k: values.k as number,
+      nextClassId: values.nextClassId as number,
+      mixtureK: values.mixtureK as number,
+      stableFor: values.stableFor as number,
+      bestAgreement: values.bestAgreement as number | null ?? -Infinity,
+      bestDdbi: values.bestDdbi as number | null ?? Infinity,
+      classIds: ints("classIds"),
+      labels: ints("labels"),
+      mixtureLabels: ints("mixtureLabels"),
+      headClassIds: ints("headClassIds"),
+    };
+  }
+
+  #now(): Progress {
+    if (!this.#progress) throw new RunError(`${this.context.stage}: there is no model yet: learn or load one first`);
+    return this.#progress;
+  }
+
+  #embedder(started: boolean): Embedder {
+    return started ? this.parts.start! : this.parts.embed;
+  }
+
+  #finished(): Iteration["finished"] | undefined {
+    const { iteration, stableFor, k, labeller } = this.#now();
+    const { maxIterations, stableIterations } = this.options;
+    const refining = this.parts.refine !== undefined && iteration === 0;
+    // One class gives the embedder nothing to learn; only the refiner may still find more.
+    if (k === 1 && !refining && (labeller === "refine" || this.options.recipe === "default")) return "converged";
+    if (stableFor >= stableIterations) return "converged";
+    return iteration >= maxIterations && !(refining && maxIterations > 0) ? "maximum" : undefined;
+  }
+
+  /** Iteration 0: labels before any training. */
+  async #first(survey: Survey): Promise<Iteration> {
+    const started = this.parts.start !== undefined;
+    const features = await this.#look(started, survey);
+    const found = await this.#cluster(features, survey, null, 0);
+    const classIds = Int32Array.from({ length: found.clustering.k }, (_, i) => i + 1);
+    this.#progress = {
+      iteration: 0,
+      labeller: "mixture",
+      started,
+      k: found.clustering.k,
+      classIds,
+      nextClassId: found.clustering.k + 1,
+      labels: found.labels,
+      mixtureLabels: found.labels,
+      mixtureK: found.clustering.k,
+      stableFor: 0,
+      bestAgreement: -Infinity,
+      bestDdbi: Infinity,
+      headClassIds: new Int32Array(),
+    };
+    return await this.#report(survey, features, found.clustering, { loss: null, labelChange: null });
+  }
+
+  /** Iteration 1 with a refiner: labels from alignment. */
+  async #refine(survey: Survey): Promise<Iteration> {
+    const { context, parts, options } = this;
+    const { boxes, fitted, all, signal } = survey;
+    const before = this.#now();
+    const subset = stratified(fitted, before.labels, options.refineSubset);
+    if (subset.length < fitted.length) {
+      context.note(
+        "refine-subset",
+        `${subset.length} of ${fitted.length} boxes are aligned, as many of each class as its share; the averages label the rest`,
+      );
+    }
+    const start: Clustering = { k: before.k, labels: subset.map((i) => before.labels[i]), classIds: before.classIds, criteria: [] };
+    const refinement = await parts.refine!.refine(boxes, subset, start, 1);
+    const { k } = refinement;
+    const named = this.#name(start, { k, labels: refinement.labels, classIds: new Int32Array(k), criteria: [] });
+    const labels = mostProbable(await posteriorOfAll(parts.refine!, boxes, k, context, signal), k);
+    const features = await embedAll(this.#embedder(before.started), boxes, all, context, signal);
+    const clustering: Clustering = { k, labels, classIds: named.classIds, criteria: refinement.trace.map(numbersOf) };
+    const found = await this.#cluster(features, survey, clustering, 1);
+    this.#progress = {
+      ...before,
+      iteration: 1,
+      labeller: "refine",
+      k,
+      labels,
+      ...named,
+      mixtureLabels: found.labels,
+      mixtureK: found.clustering.k,
+      stableFor: 0,
+      bestAgreement: -Infinity,
+      bestDdbi: Infinity,
+    };
+    return await this.#report(survey, features, clustering, {
+      loss: null,
+      labelChange: changed(before, { labels, classIds: named.classIds }),
+    });
+  }
+
+  /** Trains the embedder on the present labels. */
+  async #teach(survey: Survey, posterior: Float32Array | null): Promise<number> {
+    const { options, context, parts } = this;
+    const { boxes, fitted, signal } = survey;
+    const now = this.#now(), { k, labels, iteration } = now;
+    const smoothing = options.labelSmoothing * SMOOTHING_DECAY ** iteration;
+    const targets = new Float32Array(boxes.count * k).fill(smoothing / k);
+    for (let i = 0; i < boxes.count; i++) {
+      for (let c = 0; c < k; c++) targets[i * k + c] += (1 - smoothing) * (posterior ? posterior[i * k + c] : labels[i] === c ? 1 : 0);
+    }
+    if (!sameNames(now.headClassIds, now.classIds)) {
+      if (now.started) await calibrate(parts.embed, boxes, fitted, signal);
+      const features = await embedAll(parts.embed, boxes, fitted, context, signal);
+      await parts.embed.setClasses(k, features, gather(targets, k, fitted), iteration + 1);
+      this.#progress = { ...now, headClassIds: now.classIds };
+    }
+    const learningRate = options.learningRate * options.learningRateDecay ** iteration;
+    return await teach(
+      parts.embed,
+      { boxes, indices: fitted, targets, k, iteration: iteration + 1, epochs: options.epochs, batchSize: options.batchSize, learningRate },
+      context,
+      signal,
+    );
+  }
+
+  /** An iteration after training. */
+  async #next(survey: Survey, loss: number): Promise<Iteration> {
+    const before = this.#now();
+    const features = await this.#look(false, survey);
+    const iteration = before.iteration + 1;
+    const previous: Clustering = { k: before.k, labels: before.labels, classIds: before.classIds, criteria: [] };
+    const found = await this.#cluster(features, survey, previous, iteration);
+    const fixed = before.labeller === "refine";
+    const named = fixed
+      ? { classIds: before.classIds, nextClassId: before.nextClassId }
+      : this.#name(previous, { ...found.clustering, labels: found.labels });
+    const mixtureIds = fixed ? this.#name(previous, { ...found.clustering, labels: found.labels }).classIds : named.classIds;
+    const beforeIds = fixed && !before.started
+      ? this.#name(previous, { k: before.mixtureK, labels: before.mixtureLabels, classIds: new Int32Array(), criteria: [] }).classIds
+      : before.classIds;
+    const change = changed({ labels: before.mixtureLabels, classIds: beforeIds }, { labels: found.labels, classIds: mixtureIds });
+    const stable = found.clustering.k === before.mixtureK && change <= 1 - this.options.stableFraction;
+    this.#progress = {
+      ...before,
+      iteration,
+      started: false,
+      ...named,
+      ...(fixed ? {} : { k: found.clustering.k, labels: found.labels }),
+      mixtureLabels: found.labels,
+      mixtureK: found.clustering.k,
+      stableFor: stable ? before.stableFor + 1 : 0,
+    };
+    const clustering = fixed ? previous : found.clustering;
+    return await this.#report(survey, features, { ...clustering, criteria: found.clustering.criteria, bic: found.clustering.bic }, {
+      loss,
+      labelChange: change,
+    });
+  }
+
+  /** Features of all boxes. */
+  async #look(started: boolean, { boxes, all, fitted, signal }: Survey): Promise<Features> {
+    const embedder = this.#embedder(started);
+    await calibrate(embedder, boxes, fitted, signal);
+    return await embedAll(embedder, boxes, all, this.context, signal);
+  }
+
+  /** Fits the clusterer to the boxes that are not held out, and labels all of them. */
+  async #cluster(features: Features, { fitted }: Survey, previous: Clustering | null, key: number) {
+    const table: Features = {
+      rows: gather(features.rows, 2, fitted),
+      dims: features.dims,
+      values: gather(features.values, features.dims, fitted),
+    };
+    const start = previous && { ...previous, labels: gather(previous.labels, 1, fitted) };
+    const clustering = await this.parts.cluster.fit(table, start, key);
+    const { labels } = await this.parts.cluster.predict(features);
+    return { clustering, labels };
+  }
+
+  /** Lasting names of the new slots. */
+  #name(previous: Clustering, next: Clustering): { classIds: Int32Array; nextClassId: number } {
+    let { nextClassId } = this.#now();
+    const classIds = this.parts.match.match(previous, next, () => nextClassId++);
+    return { classIds, nextClassId };
+  }
+
+  /** Scores the iteration, decides whether it is the best, and says so. */
+  async #report(
+    survey: Survey,
+    features: Features,
+    clustering: Clustering,
+    figures: { loss: number | null; labelChange: number | null },
+  ): Promise<Iteration> {
+    const { context, options, parts } = this;
+    const { boxes, fitted, probe, signal } = survey;
+    const now = this.#now(), { k, labels, classIds, iteration } = now;
+    const table: Features = {
+      rows: gather(features.rows, 2, fitted),
+      dims: features.dims,
+      values: gather(features.values, features.dims, fitted),
+    };
+    const ddbi = parts.score.score(table, { ...clustering, k, labels: gather(labels, 1, fitted), classIds });
+    const sign = parts.score.better === "lower" ? 1 : -1;
+    let agreement: number | null = null;
+    if (options.recipe === "default") {
+      const rotated = await embedRotated(this.#embedder(now.started), boxes, probe, context, signal);
+      const { labels: seen } = await parts.cluster.predict(rotated);
+      agreement = seen.reduce((sum, slot, j) => sum + (slot === now.mixtureLabels[probe[j]] ? 1 : 0), 0) / probe.length;
+    }
+    // Labels of the refiner are better than those of the start whatever the features say; among its iterations, features decide.
+    const rank = agreement ?? 0;
+    const best = rank > now.bestAgreement || rank === now.bestAgreement && sign * ddbi < now.bestDdbi || iteration === 0 ||
+      now.labeller === "refine" && iteration === 1;
+    if (best) this.#progress = { ...now, bestAgreement: rank, bestDdbi: sign * ddbi };
+    const finished = this.#finished();
+    return {
+      index: iteration,
+      clustering: { ...clustering, k, labels, classIds },
+      features,
+      figures: { k: new Set(labels).size, ddbi: finite(ddbi), bic: clustering.bic ?? null, ...figures, agreement },
+      best,
+      ...(finished ? { finished } : {}),
+    };
+  }
+}
+
+interface Survey {
+  readonly boxes: LearnInput["boxes"];
+  readonly all: Int32Array;
+  readonly fitted: Int32Array;
+  readonly probe: Int32Array;
+  readonly signal: AbortSignal;
+}
+
+/** The plugin. */
+export default definePlugin({
+  apiVersion: 1,
+  name: "disca",
+  kind: "learner",
+  summary: "Deep iterative subtomogram clustering: embed, cluster, train on the labels, again",
+  options: discaOptions,
+  parts: {
+    embed: { kinds: ["embedder"], default: "yopo", summary: "Boxes to features; trained on the labels" },
+    cluster: { kinds: ["clusterer"], default: "gmm-bic", summary: "Features to classes" },
+    match: { kinds: ["matcher"], default: "hungarian", summary: "Keeps the names of classes from one iteration to the next" },
+    score: { kinds: ["scorer"], default: "ddbi", summary: "Judges an iteration without truth" },
+    start: { kinds: ["embedder"], optional: true, summary: "Features before any training" },
+    refine: { kinds: ["refiner"], optional: true, summary: "Labels from alignment, which then teach the embedder" },
+  },
+  expand: expandDiscaOptions,
+  partDefaults: discaPartDefaults,
+  create: (options, context, parts) => new Disca(expandDiscaOptions(options), context, parts as unknown as Parts),
+});

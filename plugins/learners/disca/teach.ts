@@ -1,0 +1,102 @@
+/**
+ * One iteration's training of the embedder: originals and uniformly rotated copies, prepared alike, in a shuffled order that the seed fixes.
+ * @module
+ */
+import type { BoxStore, Embedder, PluginContext } from "../../../streams/contract.ts";
+import type { PreparedBoxes } from "../../kernels/prepare.ts";
+
+const PREPARE = new URL("../../kernels/prepare.ts", import.meta.url).href;
+const ROTATE = new URL("../../kernels/rotate.ts", import.meta.url).href;
+/** Batches that are read, rotated and prepared ahead of the engine. */
+const AHEAD = 3;
+
+/** What to teach. */
+export interface Lesson {
+  readonly boxes: BoxStore;
+  /** Boxes to learn from. */
+  readonly indices: Int32Array;
+  /** `[count of the store, k]`: what each box should be. */
+  readonly targets: Float32Array;
+  readonly k: number;
+  readonly iteration: number;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+}
+
+/** Trains and returns the mean loss of the last epoch. */
+export async function teach(embedder: Embedder, lesson: Lesson, context: PluginContext, signal: AbortSignal): Promise<number> {
+  const { boxes, indices, targets, k, iteration, epochs, batchSize, learningRate } = lesson;
+  const batches: Int32Array[] = [];
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    // Item 2 i is box i itself, item 2 i + 1 its rotated copy.
+    const order = context.random("order", iteration, epoch).permutation(2 * indices.length);
+    for (let at = 0; at < order.length; at += batchSize) batches.push(order.subarray(at, at + batchSize));
+  }
+  const seed = context.random("rotations").integer(2 ** 31);
+  const perEpoch = batches.length / epochs;
+  const make = (batch: number) =>
+    prepareBatch(
+      embedder,
+      boxes,
+      batches[batch].map((item) => 2 * indices[item >> 1] + (item & 1)),
+      seed,
+      iteration * epochs + Math.floor(batch / perEpoch),
+      context,
+      signal,
+    );
+  const coming: Promise<Float32Array>[] = [];
+  const ask = () => {
+    const next = make(asked++);
+    next.catch(() => {}); // Heard when its turn comes; not at all when training has failed before.
+    coming.push(next);
+  };
+  let asked = 0, lossSum = 0, lossCount = 0;
+  while (asked < Math.min(AHEAD, batches.length)) ask();
+  for (let batch = 0; batch < batches.length; batch++) {
+    signal.throwIfAborted();
+    const voxels = await coming.shift()!;
+    if (asked < batches.length) ask();
+    const items = batches[batch], wanted = new Float32Array(items.length * k);
+    items.forEach((item, j) => {
+      const box = indices[item >> 1];
+      wanted.set(targets.subarray(box * k, (box + 1) * k), j * k);
+    });
+    const { loss } = await embedder.trainBatch(voxels, wanted, items.length, learningRate, iteration * 1_000_003 + batch);
+    if (batch >= batches.length - perEpoch) {
+      lossSum += loss * items.length;
+      lossCount += items.length;
+    }
+    context.progress(batch + 1, batches.length);
+  }
+  return lossSum / lossCount;
+}
+
+/** Items 2 i (box i) and 2 i + 1 (its copy) of a batch, prepared, in the batch's order. */
+async function prepareBatch(
+  embedder: Embedder,
+  boxes: BoxStore,
+  items: Int32Array,
+  seed: number,
+  key: number,
+  context: PluginContext,
+  signal: AbortSignal,
+): Promise<Float32Array> {
+  const b = boxes.boxVoxels, size = b ** 3;
+  const out = new Float32Array(items.length * size);
+  const share = async (copies: number) => {
+    const places = [...items.keys()].filter((j) => (items[j] & 1) === copies);
+    if (places.length === 0) return;
+    const indices = places.map((j) => items[j] >> 1);
+    const voxels = await boxes.read(indices);
+    const rows = Int32Array.from(indices.flatMap((i) => [boxes.rows[2 * i], boxes.rows[2 * i + 1]]));
+    const options = embedder.prepare ?? {};
+    const [module, call, args] = copies
+      ? [ROTATE, "augmentBoxes", [voxels, places.length, b, seed, key, rows, options]] as const
+      : [PREPARE, "prepareBoxes", [voxels, places.length, b, options]] as const;
+    const made = await context.pool.run<PreparedBoxes>(module, call, args, { transfer: [voxels.buffer], signal });
+    places.forEach((j, p) => out.set(made.voxels.subarray(p * size, (p + 1) * size), j * size));
+  };
+  await Promise.all([share(0), share(1)]);
+  return out;
+}
