@@ -2,7 +2,7 @@
  * Proves the sink `relion-star` with RELION itself: a synthetic set is written through the sink, averaged by relion_reconstruct, and the
  * average compared with the truth; then the same with one convention broken at a time, which must be worse.
  *
- * Needs Debian's package `relion` (3.1.3). Run: deno run -A tests/proof/relion.ts
+ * Needs Debian's package `relion` (3.1.3). Run: deno task proof
  */
 import assert from "node:assert/strict";
 import { fakeContext } from "../plugins/sources/fake_context.ts";
@@ -169,19 +169,4 @@ export async function proveRelion(folder: string): Promise<Record<string, number
   figures["wedge mirrored"] = await reconstruct(folder, "particles.star", truth);
   await Deno.writeFile(wedge, bytes);
   return figures;
-}
-
-if (import.meta.main) {
-  if (!await hasProgram("relion_reconstruct")) {
-    console.error("relion_reconstruct is not installed: apt-get install relion");
-    Deno.exit(1);
-  }
-  const folder = await Deno.makeTempDir({ prefix: "tomosieve-relion-" });
-  try {
-    const figures = await proveRelion(folder);
-    for (const [name, correlation] of Object.entries(figures)) console.log(`${correlation.toFixed(4)}  ${name}`);
-  } finally {
-    if (Deno.args[0] !== "--keep") await Deno.remove(folder, { recursive: true });
-    else console.log(folder);
-  }
 }

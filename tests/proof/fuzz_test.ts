@@ -1,0 +1,3 @@
+/** The fuzz tests of the formats with many more cases. */
+Deno.env.set("TOMOSIEVE_FUZZ", "20000");
+await import("../plugins/formats/fuzz_test.ts");
