@@ -28,11 +28,14 @@ function positiveNumber(value: string): number {
   return number;
 }
 
+/** Adds the option that lets foreign code in. */
+function withPlugins(command: Command): Command {
+  const description = "load this plugin, which is code: as the manifest writes it, or its absolute path";
+  return command.option("--allow-plugin <spec>", description, collect, []);
+}
 /** Adds the options that let foreign code and programs run. */
 function withAllowances(command: Command): Command {
-  return command
-    .option("--allow-plugin <spec>", "load this plugin, which is code: as the manifest writes it, or its absolute path", collect, [])
-    .option("--allow-command <program>", "let plugins run this program", collect, []);
+  return withPlugins(command).option("--allow-command <program>", "let plugins run this program", collect, []);
 }
 
 /**
@@ -79,12 +82,17 @@ export function makeProgram(call: (verb: VerbCall) => void, ownCompletions = tru
 
   withAllowances(
     program.command("infer <model> <tomograms...>").description("label new tomograms, or stacks of boxes, with a trained model")
-      .requiredOption("--out <dir>", "folder of the results").option("--json", "print one JSON object to stdout"),
+      .requiredOption("--out <dir>", "folder of the results").option("--resume", "go on where the folder stands")
+      .option("--json", "print one JSON object to stdout"),
   )
-    .action((model, tomograms, { out, json = false, allowPlugin, allowCommand }) =>
+    .action((model, tomograms, { out, resume = false, json = false, allowPlugin, allowCommand }) =>
       call(async ({ signal, debug }) => {
         const { inferVerb } = await import("./verbs/infer.ts");
-        return await inferVerb({ model, tomograms, out, json, signal, debug, allowPlugins: allowPlugin, allowCommands: allowCommand });
+        return await inferVerb({
+          ...{ model, tomograms, out, resume, json, signal, debug },
+          allowPlugins: allowPlugin,
+          allowCommands: allowCommand,
+        });
       })
     );
 
@@ -103,15 +111,15 @@ export function makeProgram(call: (verb: VerbCall) => void, ownCompletions = tru
     .action((labels, truth, { json = false, distance }) =>
       call(async () => {
         const { scoreVerb } = await import("./verbs/score.ts");
-        return await scoreVerb({ labels, truth, json, distance });
+        return await scoreVerb({ labels, truth, json, distanceVoxels: distance });
       })
     );
 
-  program.command("report <run>").description("write the results of a finished run again")
-    .action((run) =>
+  withPlugins(program.command("report <run>").description("write the results of a finished run again"))
+    .action((run, { allowPlugin }) =>
       call(async ({ signal }) => {
         const { reportVerb } = await import("./verbs/report.ts");
-        return await reportVerb({ run, signal });
+        return await reportVerb({ run, signal, allowPlugins: allowPlugin });
       })
     );
 

@@ -4,7 +4,7 @@
  */
 import { CommanderError } from "commander";
 import { makeProgram, type VerbCall } from "./command_line.ts";
-import { isExpected, ManifestError } from "./errors.ts";
+import { isExpected, ManifestError, RunError } from "./errors.ts";
 import { nearestName } from "./nearest_name.ts";
 
 const INTERRUPTED = 130;
@@ -72,16 +72,29 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   }
   const verb = chosen[0];
   if (verb === undefined) return 2;
-  const { signal } = abortOnSignals();
+  const controller = abortOnSignals();
+  const { signal } = controller;
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     report(event.reason, debug);
     Deno.exit(1);
   });
+  // Nothing is left that could wake the program, and the verb has not ended: some plugin waits for what will never come.
+  let stalled = false;
+  globalThis.addEventListener("beforeunload", (event) => {
+    const error = new RunError("the work has come to a stand: a plugin waits for something that nothing is left to bring about");
+    if (stalled || controller.signal.aborted) {
+      report(error, debug);
+      Deno.exit(1);
+    }
+    stalled = true;
+    event.preventDefault();
+    controller.abort(error);
+  });
   try {
     return await verb({ signal, debug });
   } catch (error) {
-    const status = signal.aborted ? "interrupted" : error instanceof ManifestError ? "faulty" : "failed";
+    const status = signal.aborted && !stalled ? "interrupted" : error instanceof ManifestError ? "faulty" : "failed";
     if (status !== "interrupted") report(error, debug);
     if (json) {
       const problems = error instanceof ManifestError ? error.problems : [error instanceof Error ? error.message : String(error)];

@@ -134,6 +134,16 @@ export async function checkScorer(bench: Bench): Promise<void> {
   });
 }
 
+/** Each of the n rows of `values` must sum to 1. */
+function distributionFault(name: string, values: Float32Array, n: number): string[] {
+  const k = values.length / n;
+  for (let i = 0; i < n && Number.isInteger(k); i++) {
+    const sum = values.subarray(i * k, (i + 1) * k).reduce((total, value) => total + value, 0);
+    if (!(Math.abs(sum - 1) <= POSTERIOR_TOLERANCE)) return [`${name} of box ${i} sums to ${sum}, expected 1`];
+  }
+  return [];
+}
+
 function refinementFaults(result: Refinement, n: number, box: number): string[] {
   const { k, labels, posterior, averages, eulerZyzDegrees, shiftsXyz } = result;
   const faults = [
@@ -147,25 +157,38 @@ function refinementFaults(result: Refinement, n: number, box: number): string[] 
     ...finiteFault("shiftsXyz", shiftsXyz),
   ];
   if (labels.some((label) => label < 0 || label >= k)) faults.push(`labels leave 0..${k - 1}`);
-  for (let i = 0; i < n && posterior.length === n * k; i++) {
-    const sum = posterior.subarray(i * k, (i + 1) * k).reduce((total, value) => total + value, 0);
-    if (Math.abs(sum - 1) <= POSTERIOR_TOLERANCE) continue;
-    faults.push(`posterior of box ${i} sums to ${sum}, expected 1`);
-    break;
-  }
+  faults.push(...distributionFault("posterior", posterior, n));
   return faults;
 }
 
-/** Checks `refine` on a few boxes in two classes, and its state. */
+/** Checks `refine` on a few boxes in two classes, `predict` on others, and state. */
 export async function checkRefiner(bench: Bench): Promise<void> {
   const boxes = sampleStore(24, bench.box);
   const subset = Int32Array.from({ length: 20 }, (_, i) => i);
+  const others = Int32Array.of(20, 21, 22, 23);
+  const size = bench.box ** 3;
+  const voxels = await boxes.read(others);
+  const geometries = Array.from(others, (index) => boxes.geometryOf(index));
   await bench.withInstance(async (instance: Refiner) => {
     const result = await bench.within("refine", instance.refine(boxes, subset, sampleClustering(20, 2), 0));
     bench.note("refine", ...refinementFaults(result, 20, bench.box));
+    const predicted = await bench.within("predict", instance.predict(voxels.slice(), 4, bench.box, geometries));
+    bench.note(
+      "predict",
+      ...lengthFault("probabilities", predicted, Float32Array, 4 * result.k),
+      ...distributionFault("probability", predicted, 4),
+    );
+    const alone = await instance.predict(voxels.slice(3 * size), 1, bench.box, geometries.slice(3));
+    const worst = Math.max(...alone.map((value, i) => Math.abs(value - predicted[3 * result.k + i])));
+    if (!(worst <= POSTERIOR_TOLERANCE)) bench.note("predict", `box 3 alone and in a batch differ by ${worst}`);
     const state = await instance.save();
     bench.note("save", ...stateFaults(state));
-    await bench.withInstance(async (other: Refiner) => await other.load(state));
+    await bench.withInstance(async (other: Refiner) => {
+      await other.load(state);
+      if (await digest(await other.predict(voxels.slice(), 4, bench.box, geometries)) !== await digest(predicted)) {
+        bench.note("load", "predicts otherwise than the instance that was saved");
+      }
+    });
   });
 }
 
@@ -174,6 +197,7 @@ export async function checkLearner(bench: Bench): Promise<void> {
   const boxes = sampleStore(36, bench.box);
   const heldOut = Uint8Array.from({ length: 36 }, (_, i) => Number(i % 9 === 0));
   const all = await boxes.read(Int32Array.from({ length: 36 }, (_, i) => i));
+  const geometries = Array.from({ length: 36 }, (_, i) => boxes.geometryOf(i));
   const controller = new AbortController();
   await bench.withInstance(async (instance: Learner) => {
     let last: Iteration | undefined;
@@ -197,7 +221,7 @@ export async function checkLearner(bench: Bench): Promise<void> {
     const saved = state;
     await bench.withInstance(async (other: Learner) => {
       await other.load(saved);
-      const { classIds: predicted, features } = await bench.within("predict", other.predict(all, boxes.rows, bench.box));
+      const { classIds: predicted, features } = await bench.within("predict", other.predict(all, boxes.rows, bench.box, geometries));
       bench.note("predict", ...lengthFault("classIds", predicted, Int32Array, 36));
       bench.note("predict", ...lengthFault("features", features.values, Float32Array, 36 * features.dims));
       if (Array.from(predicted).join() !== expected) {
