@@ -2,8 +2,8 @@
  * Particles for RELION 3.1 and later: a STAR file with optics table, boxes as single files, a wedge volume a tilt geometry.
  *
  * Rules: `rlnCoordinateX/Y/Z` is the voxel (from 0, at voxel centres) about which the box was cut, that voxel being floor(N / 2) of the box;
- * `rlnOriginX/Y/ZAngst` is minus the rest of the particle's position times the voxel size, so that position = coordinate - origin / pixel
- * exactly. Angles are rot, tilt, psi as RELION's. Boxes are bright, their background (outside 75 % of the box) of zero mean and unit
+ * `rlnOriginX/Y/ZAngst` is minus the particle's shift in its box (an aligner's, else what rounding the pick left) times the voxel size, so
+ * that position = coordinate - origin / pixel exactly. Angles are rot, tilt, psi as RELION's, the aligner's where one ran. Boxes are bright, their background (outside 75 % of the box) of zero mean and unit
  * deviation. The wedge volume is N^3 with the zero frequency at voxel N / 2. Checked against relion_reconstruct by tests/proof/relion.ts.
  * @module
  */
@@ -13,6 +13,7 @@ import { definePlugin, type ParticleTable, type PluginContext, type RunView } fr
 import { temporaryName, writeFileAtomic } from "../formats/atomic.ts";
 import { formatStar, makeLoop, type StarFile, type StarLoop } from "../formats/star.ts";
 import { tiltRangeOf } from "../kernels/wedge.ts";
+import { type Poses, posesOf } from "./relion_star/poses.ts";
 import { WedgeFiles, writeBoxes } from "./relion_star/write_boxes.ts";
 
 const options = z.strictObject({
@@ -48,7 +49,9 @@ async function write(view: RunView, directory: string, given: Options, context: 
     context.note("relion-selection", `${indices.length} of ${view.particles.count} particles are in particles.star`);
   }
   const files = given.boxes && indices.length > 0 ? await writeFolder(view, directory, indices, context) : {};
-  const columns = { ...files, ...columnsOf(view, indices) };
+  const poses = posesOf(view);
+  if (poses.without > 0) context.note("relion-poses", `${poses.without} particles were not aligned: their angles are the picker's, or 0`);
+  const columns = { ...files, ...columnsOf(view, indices, poses) };
   const optics = opticsOf(view, given);
   const remark = remarkOf(view, given);
   const loop = makeLoop({ ...columns, rlnOpticsGroup: indices.map(() => 1) }, 9);
@@ -97,7 +100,7 @@ function fileName(ordinal: number, id: string): string {
 type Columns = Record<string, (string | number)[]>;
 
 /** Every column that needs no file. */
-function columnsOf({ particles, tomograms, boxes }: RunView, indices: readonly number[]): Columns {
+function columnsOf({ particles, tomograms, boxes }: RunView, indices: readonly number[], poses: Poses): Columns {
   const byOrdinal = new Map(tomograms.map((tomogram) => [tomogram.ordinal, tomogram]));
   const columns: Columns = {};
   const add = (name: string, value: (i: number) => string | number) => columns[name] = indices.map(value);
@@ -108,14 +111,11 @@ function columnsOf({ particles, tomograms, boxes }: RunView, indices: readonly n
   if (placed) {
     ["X", "Y", "Z"].forEach((axis, k) => add(`rlnCoordinate${axis}`, (i) => Math.round(particles.centresXyz[3 * i + k])));
   }
+  const { eulerZyzDegrees: angles, shiftsXyz } = poses;
   ["X", "Y", "Z"].forEach((axis, k) => {
-    add(`rlnOrigin${axis}Angst`, (i) => {
-      const centre = particles.centresXyz[3 * i + k];
-      const rest = placed ? (Math.round(centre) - centre) * boxes.voxelSizeAngstrom : 0;
-      return rest === 0 ? 0 : rest;
-    });
+    // 0 - x rather than -x: no "-0" in the file.
+    add(`rlnOrigin${axis}Angst`, (i) => 0 - shiftsXyz[3 * i + k] * boxes.voxelSizeAngstrom);
   });
-  const angles = particles.eulerZyzDegrees;
   if (angles) ["Rot", "Tilt", "Psi"].forEach((name, k) => add(`rlnAngle${name}`, (i) => angles[3 * i + k]));
   add("rlnClassNumber", (i) => particles.classIds[i]);
   if (indices.every((i) => Number.isFinite(particles.score[i]))) add("rlnAutopickFigureOfMerit", (i) => particles.score[i]);

@@ -167,6 +167,19 @@ Deno.test("a stack of boxes has no coordinates; angles are written when they are
   assert.equal((await write(folder.path, view)).text, first.text);
 });
 
+Deno.test("poses of an aligner count more than the picker's: angles, and shifts as origins of the opposite sign", async () => {
+  await using folder = await temporaryFolder();
+  const columns = { box: [3, 0], rot: [10, 20], tilt: [30, 40], psi: [50, 60], shiftX: [1.5, 0], shiftY: [-2, 0], shiftZ: [0.25, -0.5] };
+  const classResults = { average: { volumes: [], tables: [{ name: "poses", columns }] } };
+  const { particles, told } = await write(folder.path, makeView(content({ classResults })));
+  const row = (i: number, names: string[]) => names.map((name) => numbersOf(particles, name, "")[i]);
+  const angles = ["rlnAngleRot", "rlnAngleTilt", "rlnAnglePsi"], origins = ["rlnOriginXAngst", "rlnOriginYAngst", "rlnOriginZAngst"];
+  assert.deepEqual([row(3, angles), row(0, angles), row(1, angles)], [[10, 30, 50], [20, 40, 60], [0, 0, 0]]);
+  assert.deepEqual([row(3, origins), row(0, origins)], [[-15, 20, -2.5], [0, 0, 5]]);
+  assert.deepEqual(row(1, origins), [-2.5, 5, 2.5], "a particle without a pose keeps the rest of its pick");
+  assert.deepEqual(told.notes, ["relion-poses: 3 particles were not aligned: their angles are the picker's, or 0"]);
+});
+
 Deno.test("no particles give a STAR file with empty tables", async () => {
   await using folder = await temporaryFolder();
   const { particles } = await write(folder.path, makeView(content()), { classes: [77] });
