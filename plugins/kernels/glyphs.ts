@@ -25,5 +25,5 @@ const UNKNOWN = [31, 17, 17, 17, 17, 17, 31];
 
 /** The seven rows of a character, five bits each, the highest bit on the left; an empty box for one that the font does not have. */
 export function glyphRows(character: string): readonly number[] {
-  return character === " " ? BLANK : ROWS.get(character) ?? UNKNOWN;
+  return character === " " || character === "\u00a0" ? BLANK : ROWS.get(character) ?? UNKNOWN;
 }

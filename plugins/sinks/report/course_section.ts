@@ -1,0 +1,191 @@
+/**
+ * How the classes came about: figures of each iteration, model selection, lineage.
+ * @module
+ */
+import type { RunView, Table } from "../../../streams/contract.ts";
+import { type ClassStyle, styleClasses } from "../../kernels/palette.ts";
+import type { ReportFacts } from "./facts.ts";
+import { formatCount, formatFigure, formatNoun, formatShare, Html, markup } from "./html.ts";
+import { type Chart, type ChartLine, classMarker, joinHtml, lineChart, short } from "./marks.ts";
+
+/** What is said about the figures that learners usually give; others are drawn under their own name. */
+const KNOWN: Readonly<Record<string, Partial<Chart> & { title: string }>> = {
+  k: { title: "Classes", whole: true },
+  labelChange: { title: "Label change", hint: "share of particles that changed class", format: formatShare },
+  agreement: { title: "Rotation agreement", hint: "labels kept when boxes are turned; higher is better", format: formatShare },
+  ddbi: { title: "DDBI", hint: "spread within against distance between classes; lower is better" },
+  bic: { title: "BIC", hint: "of the chosen model; comparable only for the same features" },
+  loss: { title: "Training loss", hint: "mean over the iteration" },
+};
+/** Said elsewhere, or not a figure of the classes. */
+const LEFT_OUT = new Set(["index", "seconds", "best", "finished"]);
+
+function charts({ iterations, keptIteration }: RunView): Html[] {
+  const keys = new Set(
+    iterations.flatMap((row) => Object.entries(row).filter(([, value]) => typeof value === "number").map(([key]) => key)),
+  );
+  const ordered = [
+    ...Object.keys(KNOWN).filter((key) => keys.has(key)),
+    ...[...keys].filter((key) => !(key in KNOWN) && !LEFT_OUT.has(key)).sort(),
+  ];
+  const drawn = ordered.map((key) =>
+    lineChart({
+      ...(KNOWN[key] ?? { title: key }),
+      xName: "iteration",
+      marked: keptIteration,
+      lines: [{
+        points: iterations.map((row, i) => [typeof row.index === "number" ? row.index : i, typeof row[key] === "number" ? row[key] : null]),
+      }],
+    })
+  );
+  return drawn.filter((chart) => chart !== null);
+}
+
+/** Sizes of classes by iteration, from figures named `classSizes`: text of `name:count` pairs. */
+function classSizes(iterations: RunView["iterations"]): Map<number, number>[] | null {
+  const rows = iterations.map((row) =>
+    new Map(
+      [...(typeof row.classSizes === "string" ? row.classSizes : "").matchAll(/(-?\d+):(\d+)/g)].map((
+        [, id, count],
+      ) => [Number(id), Number(count)]),
+    )
+  );
+  return rows.some((row) => row.size > 0) ? rows : null;
+}
+
+/** A bar an iteration, divided by class: names that last through refits show as bands of one colour. */
+function lineage(facts: ReportFacts): Html | null {
+  const rows = classSizes(facts.view.iterations);
+  if (rows === null) return null;
+  const ids = [...new Set(rows.flatMap((row) => [...row.keys()]))].sort((a, b) => a - b);
+  const own = new Map(facts.classes.map(({ id, style }) => [id, style]));
+  const spare = styleClasses(ids);
+  const style = (id: number): ClassStyle => own.get(id) ?? spare.get(id)!;
+  const height = 22, gap = 6, width = 900, left = 40;
+  const bars = rows.map((row, i) => {
+    const total = [...row.values()].reduce((a, b) => a + b, 0) || 1;
+    let at = left;
+    const parts = ids.filter((id) => row.has(id)).map((id) => {
+      const w = (row.get(id)! / total) * (width - left);
+      const x = at;
+      at += w;
+      return markup`<g data-c="${id}"><title>class ${id}: ${formatNoun(row.get(id)!, "particle")}</title><rect x="${short(x)}" y="${
+        i *
+        (height + gap)
+      }" width="${short(Math.max(0.5, w - 1.5))}" height="${height}" fill="${style(id).colour}"/>${
+        w > 26 ? markup`<text x="${short(x + w / 2)}" y="${i * (height + gap) + 15}" text-anchor="middle" fill="#fff">${id}</text>` : null
+      }</g>`;
+    });
+    const index = facts.view.iterations[i].index ?? i;
+    return markup`<text class="tick" x="${left - 8}" y="${i * (height + gap) + 15}" text-anchor="end">${index}</text>${parts}`;
+  });
+  return markup`<figure class="lineage"><figcaption><b>Class sizes by iteration</b> <span>a class keeps its name and colour while most of its members stay together</span></figcaption><svg viewBox="0 0 ${width} ${
+    rows.length * (height + gap)
+  }" role="img" aria-label="Class sizes by iteration">${joinHtml(bars)}</svg></figure>`;
+}
+
+const CRITERION: Readonly<Record<string, string>> = {
+  k: "K",
+  bic: "BIC",
+  bicFull: "BIC, all parameters",
+  aic: "AIC",
+  logLikelihood: "log-likelihood",
+};
+
+function selection(facts: ReportFacts): Html | null {
+  const { criteria } = facts.view;
+  if (criteria.length === 0) return null;
+  const columns = [...new Set(criteria.flatMap((row) => Object.keys(row)))];
+  const chosen = facts.classes.length;
+  const bic = columns.find((name) => name.toLowerCase() === "bic") ?? columns.find((name) => /bic/i.test(name));
+  const sorted = criteria.toSorted((a, b) => (a.k ?? 0) - (b.k ?? 0));
+  const chart = bic === undefined || criteria.length < 2 ? null : lineChart({
+    title: CRITERION[bic] ?? bic,
+    hint: "lower is better",
+    xName: "number of classes K",
+    marked: chosen,
+    lines: [{ points: sorted.map((row) => [row.k, row[bic] ?? null]) }],
+  });
+  return markup`<h3>Choosing the number of classes</h3><div class="pair">${chart}<div class="scroll"><table><thead><tr>${
+    columns.map((name) => markup`<th scope="col" class="n">${CRITERION[name] ?? name}</th>`)
+  }</tr></thead><tbody>${
+    sorted.map((row) =>
+      markup`<tr${row.k === chosen ? new Html(' class="chosen"') : null}>${
+        columns.map((name) => markup`<td class="n">${formatFigure(row[name], 7)}</td>`)
+      }</tr>`
+    )
+  }</tbody></table></div></div>`;
+}
+
+/** The section on iterations and model selection; null when the run has neither. */
+export function courseSection(facts: ReportFacts): Html | null {
+  const { iterations, keptIteration, converged } = facts.view;
+  const drawn = iterations.length > 1 ? charts(facts.view) : [];
+  const choice = selection(facts);
+  if (drawn.length === 0 && choice === null) return null;
+  return markup`<section id="course"><h2>How the classes came about</h2>${
+    iterations.length > 1
+      ? markup`<p class="how">${formatNoun(iterations.length, "iteration")}, ${
+        converged ? "until the labels stood still" : "the most that were allowed"
+      }; iteration ${keptIteration}, marked, was kept.</p>`
+      : null
+  }<div class="charts">${drawn}</div>${lineage(facts)}${choice}</section>`;
+}
+
+/** Rows of a table that are written out. */
+const TABLE_ROWS = 60;
+
+function tableView(table: Table, classStyles: ReadonlyMap<number, ClassStyle>): Html {
+  const names = Object.keys(table.columns);
+  const count = names.length > 0 ? table.columns[names[0]].length : 0;
+  const numeric = names.filter((name) => table.columns[name].every((value) => typeof value === "number"));
+  // Curves: a first column that rises, all others numbers, and more rows than one reads.
+  const [first, ...others] = names;
+  const rises = numeric.length === names.length && names.length > 1 && count >= 8 &&
+    table.columns[first].every((value, i, all) => i === 0 || (value as number) > (all[i - 1] as number));
+  const styleOf = (name: string) => classStyles.get(Number(/^class (-?\d+)/.exec(name)?.[1]));
+  const lines = others.map((name): ChartLine => ({
+    name,
+    style: styleOf(name),
+    points: table.columns[first].map((x, i) => [x as number, table.columns[name][i] as number]),
+  }));
+  const chart = rises
+    ? lineChart({ title: table.name, xName: first, lines, ...(/fsc/i.test(table.name) ? { yRange: [-0.1, 1.02] as const } : {}) })
+    : null;
+  const legend = chart && others.length > 1
+    ? markup`<p class="legend">${
+      others.map((name) => {
+        const style = styleOf(name);
+        return markup`<span>${style ? classMarker(style) : null} ${name}</span> `;
+      })
+    }</p>`
+    : null;
+  // What stands beside each class already is here for completeness.
+  const isOfClasses = names.some((name) => name === "classId" || name === "class");
+  const rows = markup`<div class="scroll"><table><thead><tr>${
+    names.map((name) => markup`<th scope="col"${numeric.includes(name) ? new Html(' class="n"') : null}>${name}</th>`)
+  }</tr></thead><tbody>${
+    Array.from({ length: Math.min(count, TABLE_ROWS) }, (_, i) =>
+      markup`<tr>${
+        names.map((name) => {
+          const value = table.columns[name][i];
+          return typeof value === "number" ? markup`<td class="n">${formatFigure(value, 4)}</td>` : markup`<td><bdi>${value}</bdi></td>`;
+        })
+      }</tr>`)
+  }</tbody></table></div>${count > TABLE_ROWS ? markup`<p class="how">The first ${TABLE_ROWS} of ${formatCount(count)} rows.</p>` : null}`;
+  return markup`${chart}${legend}<details${chart || count > 12 || isOfClasses ? null : new Html(" open")}><summary>${table.name}: ${
+    formatNoun(count, "row")
+  }</summary>${rows}</details>`;
+}
+
+/** Tables of the class stages; null when there are none. */
+export function tablesSection(facts: ReportFacts): Html | null {
+  const styles = new Map(facts.classes.map(({ id, style }) => [id, style]));
+  const stages = Object.entries(facts.view.classResults).filter(([, result]) => result.tables.length > 0);
+  if (stages.length === 0) return null;
+  return markup`<section id="tables"><h2>Measured on the classes</h2>${
+    stages.map(([stage, result]) =>
+      markup`<h3>${stage}</h3><div class="tables">${result.tables.map((table) => markup`<div>${tableView(table, styles)}</div>`)}</div>`
+    )
+  }</section>`;
+}
