@@ -16,6 +16,7 @@ export const builtIns: Readonly<Record<string, () => Promise<{ default: AnyPlugi
   "relion-star": () => import("./sinks/relion_star.ts"),
   "particles-table": () => import("./sinks/particles_table.ts"),
   "class-volumes": () => import("./sinks/class_volumes.ts"),
+  disca: () => import("./learners/disca.ts"),
   onnx: () => import("./engines/onnx/mod.ts"),
   auto: () => import("./engines/auto.ts"),
 };

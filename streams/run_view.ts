@@ -107,7 +107,8 @@ function tomogramOpener(session: Session, records: readonly TomogramRecord[]): (
     const record = records.find((candidate) => candidate.ordinal === ordinal);
     source ??= await session.create(session.manifest.source) as Source<"tomogram">;
     let tomogram = await source.reopen?.(ordinal) ?? null;
-    if (!tomogram || !record) return tomogram;
+    // A file that has gone shifts the ordinals of those behind it: better no picture than another's.
+    if (!tomogram || !record || tomogram.id !== record.id) return null;
     if (tomogram.volumes.raw?.shapeZyx.join() !== record.shapeZyx.join()) {
       operators ??= await Promise.all(
         session.manifest.stages.filter(({ plugin }) => plugin.input === "tomogram" && plugin.output === "tomogram").map((stage) =>
