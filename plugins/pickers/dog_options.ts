@@ -5,9 +5,9 @@
 import { z } from "zod";
 
 /** Sigma of the narrow Gaussian as a share of the particle's diameter (chosen on simulated crowded tomograms, docs/decisions.md). */
-const NARROW_OF_DIAMETER = 0.15;
+const NARROW_OF_DIAMETER = 0.22;
 /** Sigma of the wide Gaussian as a share of the particle's diameter. */
-const WIDE_OF_DIAMETER = 0.35;
+const WIDE_OF_DIAMETER = 0.33;
 
 const positive = () => z.number().positive();
 
@@ -29,7 +29,7 @@ export const dogOptions = z.strictObject({
     z.strictObject({
       percentile: z.number().min(0).max(100).meta({ description: "Share of all voxels with a lower response", unit: "per cent" }),
     }),
-  ]).default({ deviations: 3 }).meta({ description: "What a peak must reach: one of deviations, absolute, percentile" }),
+  ]).default({ deviations: 3.5 }).meta({ description: "What a peak must reach: one of deviations, absolute, percentile" }),
   deviation: z.enum(["robust", "standard"]).default("robust").meta({
     description:
       "Deviation of the response: 1.4826 times the median distance from the median, which gold beads do not change, or the usual one",

@@ -111,7 +111,7 @@ Deno.test("`dog` derives sigmas from the particle's diameter and says how", asyn
     context.told[0].message,
     /^particle diameter 80 A \/ 10 A = 8\.00 voxels; sigma narrow .* = .* voxels, wide .* = .* voxels$/,
   );
-  assert.ok(picks.score.every((score) => score >= 3));
+  assert.ok(picks.score.every((score) => score >= 3.5));
 });
 
 Deno.test("`dog` warns when particles are dark", async () => {
