@@ -11,6 +11,7 @@ export const builtIns: Readonly<Record<string, () => Promise<{ default: AnyPlugi
   simulated: () => import("./sources/simulated.ts"),
   "simulated-stack": () => import("./sources/simulated_stack.ts"),
   dog: () => import("./pickers/dog.ts"),
+  boxes: () => import("./extractors/boxes.ts"),
   disca: () => import("./learners/disca.ts"),
   yopo: () => import("./embedders/yopo.ts"),
   invariants: () => import("./embedders/invariants.ts"),
