@@ -104,9 +104,9 @@ function readTable(text: string, path: string): CsvTable {
   return /^(label|class|class_?id)$/i.test(guess.header[0]) ? guess : parseCsv(text, path, { header: false });
 }
 
-/** Name of a tomogram without folder and ending: people write file names and names alike. */
+/** Name of a tomogram without folder, ending and what STAR files cannot hold: people write file names and names alike. */
 function stem(name: string): string {
-  return basename(name).replace(/\.gz$/i, "").replace(/\.(mrc|rec|map|mrcs|st|ali)$/i, "");
+  return basename(name).replace(/\s+/g, "_").replace(/["'#]/g, "_").replace(/\.gz$/i, "").replace(/\.(mrc|rec|map|mrcs|st|ali)$/i, "");
 }
 
 /** Truth rows of each tomogram of the run, by ordinal; `null` for one that the truth does not name. */

@@ -166,7 +166,7 @@ function describe(score: Score): string {
 export async function scoreLabels(args: Omit<ScoreArguments, "json">): Promise<{ score: Score; notes: readonly string[] }> {
   const { labels, distanceVoxels } = args;
   if (distanceVoxels !== undefined && !(distanceVoxels > 0 && distanceVoxels < Infinity)) {
-    throw new ManifestError([`--distance-voxels is ${distanceVoxels}: expected a number above 0, half a particle's diameter`]);
+    throw new ManifestError([`--distance is ${distanceVoxels}: expected a number above 0, half a particle's diameter`]);
   }
   const truth = await readTruth(args.truth);
   const isStack = truth.places === null;
@@ -188,7 +188,7 @@ export async function scoreLabels(args: Omit<ScoreArguments, "json">): Promise<{
     const found = await distanceOfRun(isFolder ? labels : dirname(labels));
     if (found === null || !(found.distanceVoxels > 0)) {
       throw new ManifestError([
-        `${basename(labels)}: the particles' diameter is not known here: give --distance-voxels, half of it, or the run folder instead`,
+        `${basename(labels)}: the particles' diameter is not known here: give --distance, half of it, or the run folder instead`,
       ]);
     }
     distance = found.distanceVoxels;

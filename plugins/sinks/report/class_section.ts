@@ -6,7 +6,7 @@ import type { ClassVolume } from "../../../streams/contract.ts";
 import { encodePng } from "../../formats/png.ts";
 import { cutSection, findGrayRange, type Plane, shrinkPlane, smoothPlane, toGray } from "../../kernels/picture.ts";
 import type { ReportClass, ReportFacts } from "./facts.ts";
-import { formatCount, formatFigure, formatLength, formatNoun, formatShare, Html, markup } from "./html.ts";
+import { formatCount, formatFigure, formatLength, formatName, formatNoun, formatShare, Html, markup } from "./html.ts";
 import { classMarker, pngAddress } from "./marks.ts";
 
 /** Longest side of a picture of a box, in pixels of the file. */
@@ -36,6 +36,7 @@ export function memberSection(voxels: Float32Array, boxVoxels: number): { plane:
  */
 export function typicalMembers({ view, classes }: ReportFacts, count: number): Map<number, number[]> {
   const { dims, values } = view.features;
+  if (count === 0) return new Map(classes.map(({ id }) => [id, []]));
   return new Map(classes.map(({ id, members }) => {
     const mean = new Float64Array(dims);
     for (const row of members) for (let c = 0; c < dims; c++) mean[c] += values[row * dims + c] / members.length;
@@ -74,7 +75,7 @@ function classFigures(each: ReportClass): Html {
   if (each.meanLogLikelihood !== null) rows.push(["mean log-likelihood", formatFigure(each.meanLogLikelihood)]);
   rows.push(["novel", formatCount(each.novel)]);
   for (const [name, value] of each.figures.slice(0, 8)) {
-    rows.push([name, typeof value === "number" ? formatFigure(value) : markup`<bdi>${value}</bdi>`]);
+    rows.push([formatName(name), typeof value === "number" ? formatFigure(value) : markup`<bdi>${value}</bdi>`]);
   }
   return markup`<dl>${rows.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
@@ -85,7 +86,11 @@ function classRow(each: ReportClass, members: readonly Html[], shown: number): H
     formatCount(each.members.length)
   }</b> ${each.members.length === 1 ? "particle" : "particles"} <span>${formatShare(each.share)}</span></p>${classFigures(each)}</header>${
     volumes.length > 0 ? markup`<div class="volumes">${volumes.map(({ volume }) => volumeFigure(volume))}</div>` : null
-  }<figure class="members"><div class="slices">${members}</div><figcaption>${formatNoun(members.length, "typical member")}</figcaption>${
+  }<figure class="members">${
+    members.length > 0
+      ? markup`<div class="slices">${members}</div><figcaption>${formatNoun(members.length, "typical member")}</figcaption>`
+      : null
+  }${
     each.decodedMembers.length > 0
       ? markup`<div class="slices">${
         each.decodedMembers.slice(0, shown).map((volume) => {
@@ -116,12 +121,12 @@ export async function classSection(facts: ReportFacts, shown: number): Promise<H
   const box = facts.voxelSizeAngstrom > 0
     ? `${formatLength(boxes.boxVoxels * facts.voxelSizeAngstrom)} (${boxes.boxVoxels} voxels)`
     : `${boxes.boxVoxels} voxels`;
+  const averaged = formatNoun(Math.max(1, Math.round(boxes.boxVoxels / 6)), "section");
+  const members = shown > 0
+    ? ` Members are those nearest to the class’s mean in feature space: central x–y sections, ${averaged} averaged and smoothed by one voxel, ` +
+      "each on its own gray scale, not turned."
+    : "";
   return markup`<section id="classes"><h2>${
     facts.classes.length === 1 ? "The one class" : "The classes"
-  }</h2><p class="how">Boxes are ${box} wide; dense is bright. Members are those nearest to the class’s mean in feature space: central x–y sections, ${
-    formatNoun(
-      Math.max(1, Math.round(boxes.boxVoxels / 6)),
-      "section",
-    )
-  } averaged and smoothed by one voxel, each on its own gray scale, not turned.</p><div class="classes">${rows}</div></section>`;
+  }</h2><p class="how">Boxes are ${box} wide; dense is bright.${members}</p><div class="classes">${rows}</div></section>`;
 }

@@ -4,8 +4,8 @@
  */
 import type { RunView, Table } from "../../../streams/contract.ts";
 import { type ClassStyle, styleClasses } from "../../kernels/palette.ts";
-import type { ReportFacts } from "./facts.ts";
-import { formatCount, formatFigure, formatNoun, formatShare, Html, markup } from "./html.ts";
+import { iterationNumber, type ReportFacts } from "./facts.ts";
+import { formatCount, formatFigure, formatName, formatNoun, formatShare, Html, markup } from "./html.ts";
 import { type Chart, type ChartLine, classMarker, joinHtml, lineChart, short } from "./marks.ts";
 
 /** What is said about the figures that learners usually give; others are drawn under their own name. */
@@ -18,7 +18,7 @@ const KNOWN: Readonly<Record<string, Partial<Chart> & { title: string }>> = {
   loss: { title: "Training loss", hint: "mean over the iteration" },
 };
 /** Said elsewhere, or not a figure of the classes. */
-const LEFT_OUT = new Set(["index", "seconds", "best", "finished"]);
+const LEFT_OUT = new Set(["iteration", "index", "seconds", "best", "finished"]);
 
 function charts({ iterations, keptIteration }: RunView): Html[] {
   const keys = new Set(
@@ -30,11 +30,11 @@ function charts({ iterations, keptIteration }: RunView): Html[] {
   ];
   const drawn = ordered.map((key) =>
     lineChart({
-      ...(KNOWN[key] ?? { title: key }),
+      ...(KNOWN[key] ?? { title: formatName(key) }),
       xName: "iteration",
       marked: keptIteration,
       lines: [{
-        points: iterations.map((row, i) => [typeof row.index === "number" ? row.index : i, typeof row[key] === "number" ? row[key] : null]),
+        points: iterations.map((row, i) => [iterationNumber(row, i), typeof row[key] === "number" ? row[key] : null]),
       }],
     })
   );
@@ -76,7 +76,7 @@ function lineage(facts: ReportFacts): Html | null {
         w > 26 ? markup`<text x="${short(x + w / 2)}" y="${i * (height + gap) + 15}" text-anchor="middle" fill="#fff">${id}</text>` : null
       }</g>`;
     });
-    const index = facts.view.iterations[i].index ?? i;
+    const index = iterationNumber(facts.view.iterations[i], i);
     return markup`<text class="tick" x="${left - 8}" y="${i * (height + gap) + 15}" text-anchor="end">${index}</text>${parts}`;
   });
   return markup`<figure class="lineage"><figcaption><b>Class sizes by iteration</b> <span>a class keeps its name and colour while most of its members stay together</span></figcaption><svg viewBox="0 0 ${width} ${
@@ -98,19 +98,23 @@ function selection(facts: ReportFacts): Html | null {
   const columns = [...new Set(criteria.flatMap((row) => Object.keys(row)))];
   const chosen = facts.classes.length;
   const bic = columns.find((name) => name.toLowerCase() === "bic") ?? columns.find((name) => /bic/i.test(name));
-  const sorted = criteria.toSorted((a, b) => (a.k ?? 0) - (b.k ?? 0));
-  const chart = bic === undefined || criteria.length < 2 ? null : lineChart({
-    title: CRITERION[bic] ?? bic,
+  // One row a candidate K; a learner that splits and merges gives one row a round instead.
+  const byK = new Set(criteria.map((row) => row.k)).size === criteria.length && criteria.every((row) => typeof row.k === "number");
+  const sorted = byK ? criteria.toSorted((a, b) => a.k - b.k) : criteria;
+  const chart = bic === undefined || criteria.length < 2 || !byK ? null : lineChart({
+    title: CRITERION[bic] ?? formatName(bic),
     hint: "lower is better",
     xName: "number of classes K",
     marked: chosen,
     lines: [{ points: sorted.map((row) => [row.k, row[bic] ?? null]) }],
   });
-  return markup`<h3>Choosing the number of classes</h3><div class="pair">${chart}<div class="scroll"><table><thead><tr>${
-    columns.map((name) => markup`<th scope="col" class="n">${CRITERION[name] ?? name}</th>`)
+  return markup`<h3>${
+    byK ? "Choosing the number of classes" : "Splitting and merging classes"
+  }</h3><div class="pair">${chart}<div class="scroll"><table><thead><tr>${
+    columns.map((name) => markup`<th scope="col" class="n">${CRITERION[name] ?? formatName(name)}</th>`)
   }</tr></thead><tbody>${
     sorted.map((row) =>
-      markup`<tr${row.k === chosen ? new Html(' class="chosen"') : null}>${
+      markup`<tr${byK && row.k === chosen ? new Html(' class="chosen"') : null}>${
         columns.map((name) => markup`<td class="n">${formatFigure(row[name], 7)}</td>`)
       }</tr>`
     )
@@ -150,20 +154,25 @@ function tableView(table: Table, classStyles: ReadonlyMap<number, ClassStyle>): 
     points: table.columns[first].map((x, i) => [x as number, table.columns[name][i] as number]),
   }));
   const chart = rises
-    ? lineChart({ title: table.name, xName: first, lines, ...(/fsc/i.test(table.name) ? { yRange: [-0.1, 1.02] as const } : {}) })
+    ? lineChart({
+      title: table.name,
+      xName: formatName(first),
+      lines,
+      ...(/fsc/i.test(table.name) ? { yRange: [-0.1, 1.02] as const } : {}),
+    })
     : null;
   const legend = chart && others.length > 1
     ? markup`<p class="legend">${
       others.map((name) => {
         const style = styleOf(name);
-        return markup`<span>${style ? classMarker(style) : null} ${name}</span> `;
+        return markup`<span>${style ? classMarker(style) : null} ${formatName(name)}</span> `;
       })
     }</p>`
     : null;
   // What stands beside each class already is here for completeness.
   const isOfClasses = names.some((name) => name === "classId" || name === "class");
   const rows = markup`<div class="scroll"><table><thead><tr>${
-    names.map((name) => markup`<th scope="col"${numeric.includes(name) ? new Html(' class="n"') : null}>${name}</th>`)
+    names.map((name) => markup`<th scope="col"${numeric.includes(name) ? new Html(' class="n"') : null}>${formatName(name)}</th>`)
   }</tr></thead><tbody>${
     Array.from({ length: Math.min(count, TABLE_ROWS) }, (_, i) =>
       markup`<tr>${

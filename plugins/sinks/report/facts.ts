@@ -69,6 +69,9 @@ function particleDiameter(view: RunView, voxelSizeAngstrom: number): { diameterV
   return { diameterVoxels: view.boxes.boxVoxels / 2, diameterFrom: "half the box" };
 }
 
+/** Columns that repeat what the report counts itself. */
+const SAID_ALREADY = new Set(["members", "count", "size", "share"]);
+
 /** Figures of tables that have a column of class names without repeats. */
 function figuresByClass(view: RunView): Map<number, [string, string | number][]> {
   const found = new Map<number, [string, string | number][]>();
@@ -79,7 +82,7 @@ function figuresByClass(view: RunView): Map<number, [string, string | number][]>
       const ids = table.columns[key].map(Number);
       if (new Set(ids).size !== ids.length) continue;
       for (const [name, values] of Object.entries(table.columns)) {
-        if (name === key) continue;
+        if (name === key || SAID_ALREADY.has(name)) continue;
         ids.forEach((id, row) => {
           if (!found.has(id)) found.set(id, []);
           found.get(id)!.push([name, values[row]]);
@@ -152,6 +155,12 @@ function commonTruth(view: RunView, members: Int32Array): ReportClass["truth"] {
   let best: { label: string; share: number } | null = null;
   for (const [label, count] of counts) if (best === null || count / total > best.share) best = { label, share: count / total };
   return best;
+}
+
+/** Where an iteration's figures say which it is. */
+export function iterationNumber(row: RunView["iterations"][number], position: number): number {
+  for (const key of ["iteration", "index"]) if (typeof row[key] === "number") return row[key];
+  return position;
 }
 
 /** Turns absolute paths into paths relative to the run folder, so that a report reads the same wherever the folder stands. */

@@ -2,7 +2,7 @@
  * The first screen of the report: what was found, in one sentence and a few figures.
  * @module
  */
-import { manifestEntry, type ReportFacts } from "./facts.ts";
+import { iterationNumber, manifestEntry, type ReportFacts } from "./facts.ts";
 import { formatCount, formatFigure, formatNoun, formatShare, type Html, markup } from "./html.ts";
 import { classMarker, joinHtml, markerPath, short } from "./marks.ts";
 
@@ -43,7 +43,7 @@ function fact(name: string, value: Html | string, hint?: string): Html {
 
 function figures(facts: ReportFacts): Html {
   const { view, classes, inTomograms } = facts;
-  const kept = view.iterations.find((row) => row.index === view.keptIteration) ?? view.iterations[view.keptIteration];
+  const kept = view.iterations.find((row, i) => iterationNumber(row, i) === view.keptIteration);
   const novel = view.particles.novel.reduce((sum, each) => sum + each, 0);
   const agreement = typeof kept?.agreement === "number" ? kept.agreement : null;
   return markup`<dl class="facts">${
@@ -90,11 +90,11 @@ function shares({ classes, view }: ReportFacts): Html | null {
   }">${joinHtml(parts)}</svg>`;
 }
 
-/** The head of the page. `name` is the run's. */
-export function headline(facts: ReportFacts, name: string): Html {
-  return markup`<header class="top"><p class="over"><span>tomosieve</span> <bdi>${name}</bdi></p><h1>${findingOf(facts)}</h1>${
-    sentences(facts)
-  }${shares(facts)}${figures(facts)}</header>`;
+/** The head of the page. `name` is the run's, where it has one. */
+export function headline(facts: ReportFacts, name: string | null): Html {
+  return markup`<header class="top"><p class="over"><span>tomosieve</span>${name === null ? null : markup` <bdi>${name}</bdi>`}</p><h1>${
+    findingOf(facts)
+  }</h1>${sentences(facts)}${shares(facts)}${figures(facts)}</header>`;
 }
 
 /** A bar that dims all classes but one, by radio buttons and style rules alone. */

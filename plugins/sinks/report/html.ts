@@ -78,3 +78,18 @@ export function formatDuration(seconds: number): string {
     ? `${Math.floor(whole / 60)} min ${whole % 60} s`
     : `${Math.floor(whole / 3600)} h ${Math.round((whole % 3600) / 60)} min`;
 }
+
+const UNITS: Readonly<Record<string, string>> = { Angstrom: "Å", Voxels: "voxels", Degrees: "degrees", Seconds: "s", PerAngstrom: "1/Å" };
+
+/** A name of the code as people read it: `resolutionAngstrom` becomes `resolution (Å)`; names with blanks stay. */
+export function formatName(name: string): string {
+  if (!/^[a-z][A-Za-z0-9]*$/.test(name)) return name;
+  const unit = Object.keys(UNITS).sort((a, b) => b.length - a.length).find((ending) =>
+    name.endsWith(ending) && name.length > ending.length
+  );
+  const words = (unit ? name.slice(0, -unit.length) : name).replace(/([a-z0-9])([A-Z])/g, "$1 $2").replace(
+    /\b[A-Z](?=[a-z])/g,
+    (letter) => letter.toLowerCase(),
+  );
+  return unit ? `${words} (${UNITS[unit]})` : words;
+}

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { courseSection, tablesSection } from "./course_section.ts";
-import type { ReportFacts } from "./facts.ts";
+import { manifestEntry, type ReportFacts } from "./facts.ts";
 import { classFilter, filterRules, findingOf, headline } from "./headline.ts";
 import { Html, markup } from "./html.ts";
 import { eventsSection, recordSection } from "./record_section.ts";
@@ -27,13 +27,15 @@ export function composePage(facts: ReportFacts, parts: PageParts): string {
   const style = `${STYLE}${filterRules(facts)}\n`;
   const hash = createHash("sha256").update(style).digest("base64");
   const policy = `default-src 'none'; img-src data:; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
-  const name = basename(facts.view.runDir);
+  const run = manifestEntry(facts.view.manifest, "run") as { dir?: unknown };
+  // From the manifest, so that the page is the same when the folder is copied to a new name.
+  const name = typeof run.dir === "string" ? basename(run.dir) : null;
   const page =
     markup`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${new Html(
       policy,
     )}"><meta name="viewport" content="width=device-width,initial-scale=1"><meta name="referrer" content="no-referrer"><link rel="icon" href="data:,"><title>${
       findingOf(facts)
-    } · ${name}</title><style>${new Html(style)}</style></head><body>${headline(facts, name)}${
+    }${name === null ? null : ` · ${name}`}</title><style>${new Html(style)}</style></head><body>${headline(facts, name)}${
       classFilter(facts)
     }<main>${parts.tomograms}${parts.classes}${truthSection(facts)}${parts.map}${courseSection(facts)}${tablesSection(facts)}${
       eventsSection(facts)

@@ -128,7 +128,7 @@ export function fakeRun(options: FakeRun = {}): RunView {
       volumes[rows[2 * index]],
       shapeZyx,
       isStack
-        ? [20, 20, 20]
+        ? [0, 0, 0]
         : [2, 1, 0].map((c) =>
           Math.min([nx, ny, nz][c] - boxVoxels, Math.max(0, Math.round(centres[3 * index + c]) - half))
         ) as unknown as Triple,
@@ -141,7 +141,7 @@ export function fakeRun(options: FakeRun = {}): RunView {
   };
   const occupied = [...new Set(given)].sort((a, b) => a - b);
   const iterations = Array.from({ length: 9 }, (_, i) => ({
-    index: i,
+    iteration: i,
     k: Math.max(1, Math.min(classes, 2 + i)),
     ddbi: 1.4 - 0.11 * i + 0.05 * random.normal(),
     bic: 91000 - 2500 * i + 100 * random.normal(),
@@ -167,6 +167,7 @@ export function fakeRun(options: FakeRun = {}): RunView {
         parts: { embed: { use: "yopo" }, cluster: { use: "gmm-bic" } },
       },
       sinks: [{ use: "report" }],
+      run: { dir: "/work/runs/demo" },
       resolved: { tomosieve: "0.1.0", plugins: { dog: "tomosieve 0.1.0" } },
     },
     engine: {
@@ -230,7 +231,7 @@ export function fakeRun(options: FakeRun = {}): RunView {
       "classes[0] conv-decoder": {
         volumes: occupied.flatMap((
           c,
-        ) => [volume(c, "decoded centre", 0.02), ...[1, 2, 3].map((m) => volume(c, `member ${m} decoded`, 0.05))]),
+        ) => [volume(c, "decoded centre", 0.02), ...[1, 2, 3].map((m) => volume(c, `decoded member ${m}`, 0.05))]),
         tables: [],
       },
       "classes[1] average": {
@@ -241,7 +242,7 @@ export function fakeRun(options: FakeRun = {}): RunView {
             columns: {
               classId: occupied,
               stability: occupied.map((c) => 0.99 - 0.03 * c),
-              "resolution (Å)": occupied.map((c) => 28 + 3 * c),
+              resolutionAngstrom: occupied.map((c) => 28 + 3 * c),
             },
           },
           {

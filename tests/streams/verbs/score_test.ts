@@ -98,8 +98,8 @@ Deno.test("`score` says what is missing: labels, files, the distance", async () 
     });
   await fails(`${folder}/nothing`, InputError, /no such file or folder: give a run folder/);
   await fails(folder, InputError, /no run\.sqlite in it/);
-  await fails(`${folder}/particles.csv`, ManifestError, /diameter is not known here: give --distance-voxels/);
-  await fails(`${folder}/particles.csv`, ManifestError, /--distance-voxels is -1: expected a number above 0/, -1);
+  await fails(`${folder}/particles.csv`, ManifestError, /diameter is not known here: give --distance/);
+  await fails(`${folder}/particles.csv`, ManifestError, /--distance is -1: expected a number above 0/, -1);
   await fails(`${folder}/bad.csv`, InputError, /line 2: y is "ten"/, 3);
   await fails(`${folder}/plain.csv`, InputError, /no column "tomogram"/, 3);
   await fails(`${folder}/empty.star`, InputError, /no column _rlnClassNumber/, 3);
