@@ -15,6 +15,9 @@ const LONG_RUNS = 2;
 /** Folds of the cross-validation. */
 const FOLDS = 5;
 
+/** Fewer rows than this leave a fold next to nothing: the Bayesian criterion decides. */
+const FEWEST_VALIDATED = 4 * FOLDS;
+
 /** A table in memory that workers share. */
 export interface SharedTable {
   /** `[rows, dims]` over a SharedArrayBuffer. */
@@ -91,7 +94,7 @@ export async function judge(
 ): Promise<Candidate> {
   const { rows, dims, values, folds } = table, { k } = found;
   let heldOut: Float64Array | null = null;
-  if (validate) {
+  if (validate && rows >= FEWEST_VALIDATED) {
     const { labels } = labelRows(values, found);
     const parts = await Promise.all(
       Array.from(
