@@ -8,8 +8,10 @@ import { gaussianReach, gaussianWeights } from "./blur.ts";
 import { type Brick, mirrorIndex } from "./brick.ts";
 import { HISTOGRAM_BINS } from "./response_statistics.ts";
 
-/** Numbers of one local maximum in {@linkcode BrickResponse.maxima}: x, y, z, response, and three offsets. */
-export const MAXIMUM_FIELDS = 7;
+/** Numbers of one local maximum in {@linkcode BrickResponse.maxima}: x, y, z, response, three offsets, flatness. */
+export const MAXIMUM_FIELDS = 8;
+/** What the SIMD code writes for one. */
+const FOUND_FIELDS = 11;
 
 /** What {@linkcode filterBrick} needs; everything can be sent to a worker. */
 export interface BrickJob {
@@ -29,7 +31,11 @@ export interface BrickJob {
 
 /** The response of one brick. */
 export interface BrickResponse {
-  /** `[n, 7]`: x, y, z in voxels of the volume, response, and the offsets along x, y, z of a parabola's top, within half a voxel. */
+  /**
+   * `[n, 8]`: x, y, z in voxels of the volume, response, the offsets along x, y, z of a parabola's top (within half a voxel), and the
+   * flatness: 1 - b / a, with a >= b >= c the response's curvatures at the peak. Near 0 for a ball, a rod or a ball that the missing wedge
+   * has drawn out, near 1 on a sheet; 0 at the volume's faces.
+   */
   readonly maxima: Float32Array;
   /** Number of responses by the upper 18 bits of the float32. */
   readonly histogram: Uint32Array;
@@ -70,7 +76,7 @@ export function filterBrick(job: BrickJob): BrickResponse {
   const tallWide = reserve(depth * heightIn * bytes), tallNarrow = reserve(depth * heightIn * bytes);
   const lineWide = reserve(bytes), lineNarrow = reserve(bytes), lineDone = reserve(responseBytes);
   const planes = [0, 1, 2].map(() => reserve(height * responseBytes + 64) + 16);
-  const histogram = reserve(4 * HISTOGRAM_BINS), sums = reserve(16), found = reserve(20 * sx);
+  const histogram = reserve(4 * HISTOGRAM_BINS), sums = reserve(16), found = reserve(4 * FOUND_FIELDS * sx);
   const memory = simd.memory.buffer as ArrayBuffer;
   new Float32Array(memory, tapsWide, wide.length).set(wide);
   new Float32Array(memory, tapsNarrow, narrow.length).set(narrow);
@@ -133,10 +139,12 @@ export function filterBrick(job: BrickJob): BrickResponse {
       simd.tally(line, sx, histogram, sums);
       const count = simd.findMaxima(line, plane(z - 1) + at, plane(z + 1) + at, sx, responseBytes, found, sx);
       if (count === 0) continue;
-      const values = new Float32Array(memory, found, 5 * count), part = new Float32Array(MAXIMUM_FIELDS * count);
+      const values = new Float32Array(memory, found, FOUND_FIELDS * count), part = new Float32Array(MAXIMUM_FIELDS * count);
       for (let i = 0; i < count; i++) {
-        part.set([x0 + values[5 * i], y0 + y - 1, z0 + z - 1], MAXIMUM_FIELDS * i);
-        part.set(values.subarray(5 * i + 1, 5 * i + 5), MAXIMUM_FIELDS * i + 3);
+        const at = FOUND_FIELDS * i, to = MAXIMUM_FIELDS * i;
+        part.set([x0 + values[at], y0 + y - 1, z0 + z - 1], to);
+        part.set(values.subarray(at + 1, at + 5), to + 3);
+        part[to + 7] = flatness(values, at + 5);
       }
       maxima.push(part);
     }
@@ -145,6 +153,22 @@ export function filterBrick(job: BrickJob): BrickResponse {
   const result = { maxima: concatenate(maxima), histogram: new Uint32Array(memory, histogram, HISTOGRAM_BINS).slice(), sum, square };
   for (const pointer of taken) simd.release(pointer);
   return result;
+}
+
+/** 1 - b / a of the curvatures a >= b >= c that belong to the second differences xx, yy, zz, xy, xz, yz at `at`. */
+function flatness(values: Float32Array, at: number): number {
+  const [xx, yy, zz, xy, xz, yz] = values.subarray(at, at + 6);
+  // Eigenvalues of a symmetric matrix: Smith 1961.
+  const mean = (xx + yy + zz) / 3;
+  const spread = Math.sqrt(((xx - mean) ** 2 + (yy - mean) ** 2 + (zz - mean) ** 2 + 2 * (xy * xy + xz * xz + yz * yz)) / 6);
+  if (!(spread > 0) || !Number.isFinite(spread)) return 0;
+  const [a, b, c] = [(xx - mean) / spread, (yy - mean) / spread, (zz - mean) / spread];
+  const [d, e, f] = [xy / spread, xz / spread, yz / spread];
+  const half = (a * (b * c - f * f) - d * (d * c - f * e) + e * (d * f - b * e)) / 2;
+  const angle = Math.acos(Math.max(-1, Math.min(1, half))) / 3;
+  const most = mean + 2 * spread * Math.cos(angle + (2 * Math.PI) / 3), least = mean + 2 * spread * Math.cos(angle);
+  const middle = 3 * mean - most - least;
+  return most < 0 ? 1 - middle / most : 0;
 }
 
 /** Copies row (z, y) of the brick with its margin into line z, mirrored where the volume ends. */

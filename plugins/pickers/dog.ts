@@ -16,6 +16,8 @@ import { dogFaults, type DogOptions, dogOptions, type Sigmas, sigmasOf } from ".
 const BRICK_VOXELS = 10_000_000;
 /** Voxels read at a time. */
 const READ_VOXELS = 1_000_000;
+/** Picks come in rows of tiles of this height and width. */
+const TILE_VOXELS = 32;
 /** The dark side must be this much stronger before the contrast is doubted: both sides of noise differ by a few per cent. */
 const CONTRAST_MARGIN = 1.1;
 
@@ -23,7 +25,7 @@ const module = new URL("../kernels/difference_of_gaussians.ts", import.meta.url)
 
 /** The response over one whole volume. */
 interface Response {
-  /** Parts of `[n, 7]`, see `BrickResponse.maxima`, in z, y, x order of their bricks. */
+  /** Parts of `[n, 8]`, see `BrickResponse.maxima`, in z, y, x order of their bricks. */
   readonly maxima: readonly Float32Array[];
   readonly histogram: Float64Array;
   readonly mean: number;
@@ -33,7 +35,7 @@ interface Response {
 /**
  * Picks local maxima of G(narrow) - G(wide) (particles are bright): above a threshold, the stronger first, at least a distance apart.
  * Score: response less its centre, in deviations, both over the whole volume. One reading of the volume, brick by brick in the pool: while
- * the threshold is still unknown, a brick gives its local maxima and a histogram of its responses.
+ * the threshold is still unknown, a brick gives its local maxima and a histogram of its responses. Picks come in spatial order.
  * @see Zeng et al. 2023, Eq. 6, whose particles are dark: the same map with the sign changed. Differs from the paper: peaks are local maxima.
  */
 export default definePlugin({
@@ -148,7 +150,7 @@ function checkContrast(histogram: Float64Array, context: PluginContext, tomogram
   }
 }
 
-/** Maxima that reach the threshold and keep the border, as one `[n, 7]`. */
+/** Maxima that reach the threshold and keep the border, as one `[n, 8]`. */
 function keepInside(maxima: readonly Float32Array[], threshold: number, border: number, volume: Volume): Float32Array {
   const [nz, ny, nx] = volume.shapeZyx, kept: Float32Array[] = [];
   let count = 0;
@@ -212,8 +214,12 @@ function toPicks(
   const apart = suppress(xyz, strength, options.minimumDistanceVoxels);
   const score = (i: number) => (strength[i] - centre) / deviation;
   const most = options.maximumScore ?? Infinity;
-  let kept = apart.filter((i) => score(i) <= most);
-  if (kept.length < apart.length) context.drop(apart.length - kept.length, `score above maximumScore ${most}`);
+  const round = apart.filter((i) => maxima[MAXIMUM_FIELDS * i + 7] <= options.maximumFlatness);
+  if (round.length < apart.length) {
+    context.drop(apart.length - round.length, `peak flatter than maximumFlatness ${options.maximumFlatness}`);
+  }
+  let kept = round.filter((i) => score(i) <= most);
+  if (kept.length < round.length) context.drop(round.length - kept.length, `score above maximumScore ${most}`);
   if (options.maximumPicks !== undefined && kept.length > options.maximumPicks) {
     context.note("maximum-picks", `tomogram "${tomogram.id}": ${kept.length} picks, the strongest ${options.maximumPicks} are kept`);
     kept = kept.slice(0, options.maximumPicks);
@@ -221,6 +227,12 @@ function toPicks(
   if (kept.length === 0) {
     context.warn("no-picks", `tomogram "${tomogram.id}": no peak passes; lower "threshold" or check the particle's diameter`);
   }
+  // Neighbours get neighbouring ordinals, so that boxes can be cut many at a time.
+  const tile = (i: number, axis: number) => Math.floor(xyz[3 * i + axis] / TILE_VOXELS);
+  kept = kept.sort((a, b) =>
+    tile(a, 2) - tile(b, 2) || tile(a, 1) - tile(b, 1) || xyz[3 * a] - xyz[3 * b] || xyz[3 * a + 1] - xyz[3 * b + 1] ||
+    xyz[3 * a + 2] - xyz[3 * b + 2]
+  );
   const centresXyz = new Float64Array(3 * kept.length);
   kept.forEach((i, to) => {
     for (let axis = 0; axis < 3; axis++) {

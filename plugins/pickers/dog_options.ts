@@ -38,7 +38,11 @@ export const dogOptions = z.strictObject({
     description: "Picks nearer than this to a stronger one are left out",
     unit: "voxels",
   }),
-  borderVoxels: z.number().int().min(0).default(0).meta({ description: "Margin without picks at each face of the volume", unit: "voxels" }),
+  borderVoxels: z.number().int().min(0).default(1).meta({ description: "Margin without picks at each face of the volume", unit: "voxels" }),
+  maximumFlatness: z.number().min(0).max(1).default(0.75).meta({
+    description: "Peaks that are flatter are left out, after they have kept weaker neighbours away: near 0 for balls and rods, near 1 on " +
+      "membranes; 1 keeps all",
+  }),
   maskPath: z.string().optional().meta({
     description: "MRC volume of the tomogram's shape: picks only where it is above 0.5; {id} stands for the tomogram's id",
     format: "path",

@@ -144,6 +144,24 @@ Deno.test("`filterBrick()` finds the top of a smooth blob between voxels", () =>
   at.forEach((v, axis) => assert.ok(Math.abs(maxima[best + axis] + maxima[best + 4 + axis] - v) < 0.02));
 });
 
+Deno.test("`filterBrick()` tells sheets from balls and rods, at any angle", () => {
+  const sizes: Triple = [32, 32, 32], [brick] = planBricks(sizes, responseReach(3), 1e6);
+  const flatness = (axes: number) => {
+    // Distance from a point, a line or a plane through the centre, askew.
+    const u = [[0.48, 0.6, 0.64], [0.8, 0, -0.6], [0.36, -0.8, 0.48]].slice(0, axes);
+    const voxels = Float32Array.from({ length: 32 ** 3 }, (_, i) => {
+      const p = [i % 32 - 16, Math.floor(i / 32) % 32 - 16, Math.floor(i / 1024) - 16];
+      const square = u.reduce((sum, v) => sum + (v[0] * p[0] + v[1] * p[1] + v[2] * p[2]) ** 2, 0);
+      // The centre is a little brighter, so that it is the maximum.
+      return Math.exp(-square / 8) * (1 + 0.01 * Math.exp(-(p[0] ** 2 + p[1] ** 2 + p[2] ** 2) / 50));
+    });
+    const { maxima } = filterBrick({ brick, shapeZyx: sizes, voxels, sigmaNarrowVoxels: 2, sigmaWideVoxels: 3, offset: 0 });
+    for (let i = 0; i < maxima.length; i += MAXIMUM_FIELDS) if (maxima.subarray(i, i + 3).every((v) => v === 16)) return maxima[i + 7];
+    return NaN;
+  };
+  assert.ok(Math.abs(flatness(3)) < 0.02 && flatness(2) < 0.05 && flatness(1) > 0.95, [1, 2, 3].map(flatness).join());
+});
+
 Deno.test("Histogram statistics are right to 0.2 %, and outliers do not move the robust ones", () => {
   const random = createRandom(4, "histogram"), n = 100_000, histogram = new Uint32Array(1 << 18);
   const values = Float32Array.from({ length: n }, (_, i) => i % 200 === 0 ? 500 : -3 + 2 * random.normal());

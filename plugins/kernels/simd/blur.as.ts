@@ -122,8 +122,9 @@ export function tally(line: usize, count: i32, histogram: usize, sums: usize): v
 /**
  * Finds the positive voxels of a line that no neighbour of 26 exceeds; of equal neighbours the first in z, y, x order counts.
  *
- * `line` is the line's first voxel; lines lie `stepY` and planes `stepZ` bytes apart. Writes, for each, its index in the line, its value and
- * its offsets along x, y and z by a parabola through three voxels: five f32. Returns their number, at most `room`.
+ * `line` is the line's first voxel, `before` and `after` the same line's in the planes before and after; lines lie `stepY` bytes apart. Writes,
+ * for each, its index in the line, its value, its offsets along x, y and z by a parabola through three voxels, and the second differences xx,
+ * yy, zz, xy, xz, yz: eleven f32. Returns their number, at most `room`.
  */
 export function findMaxima(line: usize, before: usize, after: usize, count: i32, stepY: usize, out: usize, room: i32): i32 {
   let found = 0;
@@ -135,12 +136,18 @@ export function findMaxima(line: usize, before: usize, after: usize, count: i32,
     if (!(v > load<f32>(north - 4)) || !(v > load<f32>(north, 4)) || !(v >= load<f32>(south - 4)) || !(v >= load<f32>(south, 4))) continue;
     const low = before + (<usize>x << 2), high = after + (<usize>x << 2);
     if (!(v > largest(low, stepY)) || !(v >= largest(high, stepY))) continue;
-    const to = out + <usize>found * 20;
+    const to = out + <usize>found * 44;
     store<f32>(to, <f32>x);
     store<f32>(to, v, 4);
     store<f32>(to, vertex(load<f32>(at - 4), v, load<f32>(at, 4)), 8);
     store<f32>(to, vertex(load<f32>(north), v, load<f32>(south)), 12);
     store<f32>(to, vertex(load<f32>(low), v, load<f32>(high)), 16);
+    store<f32>(to, load<f32>(at - 4) - 2 * v + load<f32>(at, 4), 20);
+    store<f32>(to, load<f32>(north) - 2 * v + load<f32>(south), 24);
+    store<f32>(to, load<f32>(low) - 2 * v + load<f32>(high), 28);
+    store<f32>(to, 0.25 * (load<f32>(south, 4) - load<f32>(south - 4) - load<f32>(north, 4) + load<f32>(north - 4)), 32);
+    store<f32>(to, 0.25 * (load<f32>(high, 4) - load<f32>(high - 4) - load<f32>(low, 4) + load<f32>(low - 4)), 36);
+    store<f32>(to, 0.25 * (load<f32>(high + stepY) - load<f32>(high - stepY) - load<f32>(low + stepY) + load<f32>(low - stepY)), 40);
     found++;
   }
   return found;

@@ -16,6 +16,8 @@ const options = {
   sigmaWideVoxels: scipy.sigmaWideVoxels,
   minimumDistanceVoxels: scipy.distance,
   deviation: "standard",
+  borderVoxels: 0,
+  maximumFlatness: 1,
   threshold: { deviations: scipy.deviations },
 };
 
@@ -35,22 +37,39 @@ function blobs(centres: readonly number[][], size: number, key: string, height =
       centres.reduce((sum, [a, b, c, h = 1]) => sum + h * height * Math.exp(-((x - a) ** 2 + (y - b) ** 2 + (z - c) ** 2) / 18), 0);
   });
 }
-const sigmas = { sigmaNarrowVoxels: 2.5, sigmaWideVoxels: 5, minimumDistanceVoxels: 8 };
+const sigmas = { borderVoxels: 0, sigmaNarrowVoxels: 2.5, sigmaWideVoxels: 5, minimumDistanceVoxels: 8 };
 
-Deno.test("`dog` gives SciPy's picks, in its order, with its scores", async () => {
-  const { picks } = await pick(options);
+/** Picks as `x,y,z -> score`, strongest first. */
+function strongestFirst(picks: Picks): number[][] {
+  return triples(picks.centresXyz).map((p, i) => [...p, picks.score[i]]).sort((a, b) => b[3] - a[3]);
+}
+
+Deno.test("`dog` gives SciPy's picks with its scores", async () => {
+  const picks = strongestFirst((await pick(options)).picks);
   assert.ok(scipy.picksXyz.length >= 10);
-  assert.deepEqual(triples(picks.centresXyz), scipy.picksXyz);
-  picks.score.forEach((score, i) => assert.ok(Math.abs(score - scipy.scores[i]) < SCORE_TOLERANCE));
+  assert.deepEqual(picks.map((p) => p.slice(0, 3)), scipy.picksXyz);
+  picks.forEach(([, , , score], i) => assert.ok(Math.abs(score - scipy.scores[i]) < SCORE_TOLERANCE));
 });
 
 Deno.test("`dog` takes thresholds as deviations, densities or percentiles", async () => {
-  const absolute = scipy.mean + scipy.deviations * scipy.deviation;
-  assert.deepEqual(triples((await pick({ ...options, threshold: { absolute } })).picks.centresXyz), scipy.picksXyz);
-  const { picks } = await pick({ ...options, threshold: { percentile: 97 } });
+  const absolute = scipy.mean + scipy.deviations * scipy.deviation, xyz = (picks: Picks) => strongestFirst(picks).map((p) => p.slice(0, 3));
+  assert.deepEqual(xyz((await pick({ ...options, threshold: { absolute } })).picks), scipy.picksXyz);
   const expected = scipy.picksXyz.filter((_, i) => scipy.mean + scipy.scores[i] * scipy.deviation >= scipy.percentile97);
   assert.ok(expected.length > 0 && expected.length < scipy.picksXyz.length);
-  assert.deepEqual(triples(picks.centresXyz), expected);
+  assert.deepEqual(xyz((await pick({ ...options, threshold: { percentile: 97 } })).picks), expected);
+});
+
+Deno.test("`dog` hands out neighbours together: rows of 32 x 32 voxels along x", async () => {
+  const size = 72, random = createRandom(2, "order");
+  const voxels = Float32Array.from({ length: size ** 3 }, () => random.normal());
+  const { picks } = await pick(
+    { sigmaNarrowVoxels: 1, sigmaWideVoxels: 2, minimumDistanceVoxels: 6, threshold: { deviations: 2 } },
+    voxels,
+    [size, size, size],
+  );
+  const keys = triples(picks.centresXyz).map(([x, y, z]) => (Math.floor(z / 32) * 3 + Math.floor(y / 32)) * size + x);
+  assert.ok(keys.length > 100);
+  assert.deepEqual(keys, [...keys].sort((a, b) => a - b));
 });
 
 Deno.test("`dog` finds particles, keeps the border, the mask and the maximum number", async () => {
@@ -63,7 +82,8 @@ Deno.test("`dog` finds particles, keeps the border, the mask and the maximum num
   const inner = near((await pick({ ...sigmas, threshold: { deviations: 6 }, borderVoxels: 8 }, voxels, cube)).picks);
   assert.deepEqual(inner, all.filter((i) => i !== 4));
   const few = await pick({ ...sigmas, threshold: { deviations: 6 }, maximumPicks: 2 }, voxels, cube);
-  assert.deepEqual(near(few.picks), all.slice(0, 2));
+  const strongest = strongestFirst((await pick({ ...sigmas, threshold: { deviations: 6 } }, voxels, cube)).picks).slice(0, 2);
+  assert.deepEqual(strongestFirst(few.picks), strongest);
   assert.match(few.context.told.at(-1)!.message, /5 picks, the strongest 2 are kept/);
 
   const folder = await Deno.makeTempDir();
@@ -95,6 +115,26 @@ Deno.test("`dog` leaves out gold beads above maximumScore, and what lies close t
     message: "score above maximumScore 60",
     count: 1,
   }]);
+});
+
+Deno.test("`dog` leaves out flat peaks and counts them", async () => {
+  const size = 48, random = createRandom(6, "sheet");
+  // A ball, and a sheet with a bump on it.
+  const voxels = Float32Array.from({ length: size ** 3 }, (_, i) => {
+    const x = i % size, y = Math.floor(i / size) % size, z = Math.floor(i / size / size);
+    const ball = Math.exp(-((x - 14) ** 2 + (y - 24) ** 2 + (z - 24) ** 2) / 18);
+    const sheet = Math.exp(-((x - 36) ** 2) / 18) * (1 + 0.3 * Math.exp(-((y - 20) ** 2 + (z - 20) ** 2) / 200));
+    return 0.05 * random.normal() + ball + sheet;
+  });
+  const all = await pick({ ...sigmas, borderVoxels: 6, threshold: { absolute: 0.1 }, maximumFlatness: 1 }, voxels, [size, size, size]);
+  assert.ok(all.picks.score.length >= 2);
+  const { picks, context } = await pick({ ...sigmas, borderVoxels: 6, threshold: { absolute: 0.1 } }, voxels, [size, size, size]);
+  assert.equal(picks.score.length, 1);
+  assert.ok(Math.hypot(picks.centresXyz[0] - 14, picks.centresXyz[1] - 24, picks.centresXyz[2] - 24) < 1.5);
+  assert.deepEqual(context.told.map(({ message, count }) => [message, count]), [[
+    "peak flatter than maximumFlatness 0.75",
+    all.picks.score.length - 1,
+  ]]);
 });
 
 Deno.test("`dog` refines centres to parts of a voxel when asked", async () => {
