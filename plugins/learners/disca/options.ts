@@ -69,5 +69,5 @@ export function discaPartDefaults(
       start: null,
       refine: null,
     }
-    : { start: { use: "invariants" }, refine: { use: "em" } };
+    : { start: { use: "invariants" }, refine: null };
 }
