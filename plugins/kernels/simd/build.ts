@@ -44,7 +44,7 @@ async function compile(entry: string) {
           return null;
         }
       },
-      writeFile: (_name: string, contents: Uint8Array) => {
+      writeFile: (_name: string, contents: string | Uint8Array) => {
         binary = contents as Uint8Array<ArrayBuffer>;
       },
       listFiles: () => [],
