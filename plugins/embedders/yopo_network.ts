@@ -44,6 +44,11 @@ export function yopoBlocks(boxVoxels: number): number {
   return Math.min(YOPO_BLOCKS, Math.floor((boxVoxels - 1) / 2));
 }
 
+/** Channels of block `i` (from 1) at a width: the published number scaled, in whole vectors of eight, which processors work on. */
+export function yopoChannels(i: number, width: number): number {
+  return Math.max(1, Math.round((48 + 16 * i) * width / 8)) * 8;
+}
+
 /** Number of features at a width. */
 export function yopoFeatures(width: number): number {
   return Math.max(FEWEST_FEATURES, Math.round(1024 * width));
@@ -54,7 +59,7 @@ export function yopoFeatures(width: number): number {
  * are the features; a linear layer whose softmax is the classes.
  *
  * @throws {ShapeError} When the box has no room for one block.
- * @see Zeng et al. 2023, PNAS, SI. Differs from the paper: channels and features are scaled by `width`, boxes under 21 voxels get fewer blocks.
+ * @see Zeng et al. 2023, PNAS, SI. Differs from the paper: channels and features are scaled by `width` (1: as published), boxes under 21 voxels get fewer blocks.
  */
 export function yopoSpec({ boxVoxels, width, gaussianDropout, classes, loss }: YopoShape): NetworkSpec {
   const blocks = yopoBlocks(boxVoxels);
@@ -67,7 +72,7 @@ export function yopoSpec({ boxVoxels, width, gaussianDropout, classes, loss }: Y
   }
   const pools: string[] = [];
   for (let i = 1; i <= blocks; i++) {
-    const channels = Math.max(1, Math.round((48 + 16 * i) * width));
+    const channels = yopoChannels(i, width);
     layers.push({ id: `conv${i}`, op: "conv3d", from, channels, kernel: 3, padding: "valid" });
     layers.push({ id: `elu${i}`, op: "elu", from: `conv${i}` });
     layers.push({ id: `norm${i}`, from: `elu${i}`, ...norm });

@@ -2,7 +2,7 @@
  * Builds an ONNX model node by node.
  *
  * Tensors are names; those that begin with `#` are the graph's own, the rest belong to layers and parameters. Field numbers are those of onnx.proto3 (IR version 8). Operators are of opset 18, beside a few of ONNX Runtime's own
- * domain, `com.microsoft`.
+ * domains, which a graph for other programs must not use.
  * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
  * @module
  */
@@ -15,6 +15,9 @@ const TYPE_INT64 = 7;
 
 /** A node attribute: integers, text, or `{ float }`. */
 export type Attribute = number | string | readonly number[] | { readonly float: number };
+
+/** Operators that only ONNX Runtime has: fused products, and convolutions on channels in blocks. */
+export type OwnDomain = "com.microsoft" | "com.microsoft.nchwc";
 
 /** Axes of a graph input or output; a string is an axis whose length is known only when it runs. */
 export type Axes = readonly (number | string)[];
@@ -30,7 +33,7 @@ export class Graph {
   #read = new Set<string>();
   #named = new Map<string, string>();
   #count = 0;
-  #usesOwnDomain = false;
+  #domains = new Set([""]);
 
   /** Adds a node with several outputs, or with outputs of given names. An absent optional input is "". */
   nodes(
@@ -50,7 +53,7 @@ export class Graph {
     message.bytes(3, `${type}_${this.#nodes.length}`).bytes(4, type);
     for (const [name, value] of Object.entries(attributes)) message.bytes(5, encodeAttribute(name, value));
     if (domain) message.bytes(7, domain);
-    this.#usesOwnDomain ||= domain !== "";
+    this.#domains.add(domain);
     this.#nodes.push(message);
     return names;
   }
@@ -60,9 +63,24 @@ export class Graph {
     return this.nodes(type, inputs, attributes, name === undefined ? 1 : [name])[0];
   }
 
-  /** As {@linkcode node}, for an operator of ONNX Runtime's own domain `com.microsoft`. */
-  ownNode(type: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}): string {
-    return this.nodes(type, inputs, attributes, 1, "com.microsoft")[0];
+  /** As {@linkcode node}, for an operator of one of ONNX Runtime's own domains. */
+  ownNode(domain: OwnDomain, type: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}): string {
+    return this.nodes(type, inputs, attributes, 1, domain)[0];
+  }
+
+  /** The same numbers in another shape; an axis may be -1 (the rest) or 0 (as it is). */
+  reshape(tensor: string, axes: readonly number[]): string {
+    return this.node("Reshape", [tensor, this.integers(axes)]);
+  }
+
+  /** Sum, mean or maximum along `axes`, which go. */
+  reduce(how: "Sum" | "Mean" | "Max", tensor: string, axes: readonly number[]): string {
+    return this.node(`Reduce${how}`, [tensor, this.integers(axes)], { keepdims: 0 });
+  }
+
+  /** `begin` to `end` (not included) along `axes`. */
+  slice(tensor: string, axes: readonly number[], begin: readonly number[], end: readonly number[]): string {
+    return this.node("Slice", [tensor, this.integers(begin), this.integers(end), this.integers(axes)]);
   }
 
   /** Declares a float32 input. */
@@ -89,9 +107,18 @@ export class Graph {
     return this.#once(`f${value}`, (name) => this.constant(name, [], Float32Array.of(value)));
   }
 
-  /** A vector of int64: axes, shapes, indices. */
-  integers(values: readonly number[]): string {
-    return this.#once(`i${values.join()}`, (name) => this.#constant(name, [values.length], TYPE_INT64, BigInt64Array.from(values, BigInt)));
+  /** A float32 constant of ones. */
+  ones(shape: readonly number[]): string {
+    const length = shape.reduce((product, axis) => product * axis, 1);
+    return this.#once(`ones${shape.join()}`, (name) => this.constant(name, shape, new Float32Array(length).fill(1)));
+  }
+
+  /** Int64 numbers: axes, sizes, indices; a vector unless a shape is given. */
+  integers(values: readonly number[], shape: readonly number[] = [values.length]): string {
+    return this.#once(
+      `i${shape.join()}:${values.join()}`,
+      (name) => this.#constant(name, shape, TYPE_INT64, BigInt64Array.from(values, BigInt)),
+    );
   }
 
   /** A named float32 constant. */
@@ -108,8 +135,7 @@ export class Graph {
     for (const input of this.#inputs) graph.bytes(11, input);
     for (const output of this.#outputs) graph.bytes(12, output);
     const model = new Message().int(1, IR_VERSION).bytes(2, "tomosieve").bytes(7, graph);
-    model.bytes(8, new Message().bytes(1, "").int(2, OPSET));
-    if (this.#usesOwnDomain) model.bytes(8, new Message().bytes(1, "com.microsoft").int(2, 1));
+    for (const domain of this.#domains) model.bytes(8, new Message().bytes(1, domain).int(2, domain === "" ? OPSET : 1));
     return model.encode();
   }
 

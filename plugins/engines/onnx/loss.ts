@@ -13,11 +13,11 @@ import { INVERSE_COUNT, type Pass } from "./pass.ts";
  * - `softmaxCategoricalHinge`: with p = softmax(z), mean over rows of max(0, max (1 - t) p - sum t p + 1); the gradient goes to the first maximum.
  * - `meanSquared`: mean of (z - t)^2 over rows and everything else.
  *
- * @returns `loss` a scalar, `gradient` shaped like the prediction.
+ * @returns `loss` a scalar, `gradient` shaped like the prediction, in the logical layout.
  */
 export function emitLoss(pass: Pass, loss: Loss, targets: string): { readonly loss: string; readonly gradient: string } {
   const { graph } = pass;
-  const prediction = pass.dense(loss.prediction);
+  const prediction = pass.plain(loss.prediction);
   const classes = graph.integers([1]);
   const mean = (tensor: string) => graph.node("ReduceMean", [tensor], { keepdims: 0 });
   if (loss.kind === "meanSquared") {

@@ -1,17 +1,18 @@
 /**
  * Whole graphs: inference, training step, gradients, batch-norm statistics, matrix product.
  *
- * Weights are inputs of every graph and the training graph's new weights are outputs, so that one set of arrays serves them all.
+ * Weights are inputs of every graph and the training graph's new weights are outputs, so that one set of arrays serves them all. `block` is the
+ * number of channels that lie together in volumes, see planes.ts.
  * @module
  */
-import type { Layer, NetworkState, Optimiser } from "../network.ts";
+import type { NetworkState, Optimiser } from "../network.ts";
 import { isTrained, type NetworkShapes, sizeOf } from "../shapes.ts";
 import { emitElu, emitGaussianDropout, emitSigmoid } from "./activations.ts";
 import { emitConvolution } from "./convolution.ts";
 import { Graph } from "./graph.ts";
 import { emitLoss } from "./loss.ts";
 import { emitBatchNorm } from "./normalisation.ts";
-import { BATCH, type Emitter, type Emitters, INVERSE_COUNT, type Mode, Pass } from "./pass.ts";
+import { BATCH, type Emitted, type Emitters, INVERSE_COUNT, type LayerOf, type Mode, Pass } from "./pass.ts";
 import { emitGlobalMaxPool, emitUpsample } from "./sampling.ts";
 import { emitConcat, emitDense, emitReshape } from "./vectors.ts";
 
@@ -28,7 +29,9 @@ export const GRADIENT = ":gradient";
 /** Suffix of the output that is the mean square of a batch norm's input. */
 export const MEAN_SQUARE = ":meanSquare";
 
-const emitInput: Emitter<"input"> = (_pass, { id, shape }) => ({ value: { base: id, shape } });
+function emitInput(_pass: Pass, { id, shape }: LayerOf<"input">): Emitted {
+  return { value: { tensor: id, shape, raw: true } };
+}
 
 const emitters: Emitters = {
   input: emitInput,
@@ -52,8 +55,8 @@ export interface Model {
 }
 
 /** Running statistics and weights in, the layers named in `outputs` out, `[batch, ...shape]` each under its layer's id. */
-export function inferenceModel(network: NetworkShapes, outputs: readonly string[]): Model {
-  const { graph, pass } = begin(network, "infer", outputs);
+export function inferenceModel(network: NetworkShapes, outputs: readonly string[], block: number): Model {
+  const { graph, pass } = begin(network, "infer", outputs, block);
   pass.forward(outputs);
   nameOutputs(pass, outputs);
   return finish(graph);
@@ -68,7 +71,7 @@ export function inferenceModel(network: NetworkShapes, outputs: readonly string[
 export function standaloneModel(network: NetworkShapes, state: NetworkState): Uint8Array {
   const { outputs } = network.spec;
   const graph = new Graph();
-  const pass = new Pass(graph, network, "infer", emitters);
+  const pass = new Pass(graph, network, "infer", emitters, 1);
   const used = new Set(pass.ancestors(outputs));
   for (const [name, shape] of network.feeds) {
     if (used.has(name)) graph.input(name, [BATCH, ...shape]);
@@ -82,9 +85,9 @@ export function standaloneModel(network: NetworkShapes, state: NetworkState): Ui
 }
 
 /** Mean and mean square of every batch norm's input in this batch, `id.mean` and `id.variance` with the suffixes NEXT and MEAN_SQUARE. */
-export function calibrationModel(network: NetworkShapes): Model {
+export function calibrationModel(network: NetworkShapes, block: number): Model {
   const norms = [...network.layers.values()].filter((layer) => layer.op === "batchNorm").map((layer) => layer.id);
-  const { graph, pass } = begin(network, "calibrate", norms);
+  const { graph, pass } = begin(network, "calibrate", norms, block);
   pass.forward(norms);
   for (const { layer, mean, meanSquare } of pass.statistics) {
     const axes = network.shapes.get(layer)!.slice(0, 1);
@@ -95,8 +98,8 @@ export function calibrationModel(network: NetworkShapes): Model {
 }
 
 /** Loss and the gradient of every parameter. */
-export function gradientModel(network: NetworkShapes): Model {
-  const { graph, pass } = beginTraining(network);
+export function gradientModel(network: NetworkShapes, block: number): Model {
+  const { graph, pass } = beginTraining(network, block);
   for (const parameter of network.parameters) {
     const gradient = pass.gradients.get(parameter.name);
     if (gradient) graph.output(graph.rename(gradient, parameter.name + GRADIENT), parameter.shape);
@@ -105,8 +108,8 @@ export function gradientModel(network: NetworkShapes): Model {
 }
 
 /** One step: loss, new weights and moments of the trained layers, new running statistics. */
-export function trainingModel(network: NetworkShapes, optimiser: Optimiser, trainable?: readonly string[]): Model {
-  const { graph, pass } = beginTraining(network, trainable);
+export function trainingModel(network: NetworkShapes, optimiser: Optimiser, block: number, trainable?: readonly string[]): Model {
+  const { graph, pass } = beginTraining(network, block, trainable);
   const scalars = NADAM_SCALARS.map((name) => graph.input(name, []));
   for (const { name, shape } of network.parameters) {
     const gradient = pass.gradients.get(name);
@@ -117,7 +120,7 @@ export function trainingModel(network: NetworkShapes, optimiser: Optimiser, trai
   }
   for (const { layer, mean, variance } of pass.statistics) {
     if (!pass.trains(layer)) continue;
-    const { momentum } = network.layers.get(layer) as Extract<Layer, { op: "batchNorm" }>;
+    const { momentum } = network.layers.get(layer) as LayerOf<"batchNorm">;
     for (const [role, batch] of [["mean", mean], ["variance", variance]]) {
       const name = `${layer}.${role}`;
       const old = graph.node("Mul", [graph.input(name, network.shapes.get(layer)!.slice(0, 1)), graph.scalar(momentum)]);
@@ -139,9 +142,9 @@ export function productModel(transposeA: boolean, transposeB: boolean): Model {
 }
 
 /** Starts a graph with the inputs that a forward pass to `ids` reads. Training graphs declare running statistics themselves. */
-function begin(network: NetworkShapes, mode: Mode, ids: readonly string[], trainable?: readonly string[]) {
+function begin(network: NetworkShapes, mode: Mode, ids: readonly string[], block: number, trainable?: readonly string[]) {
   const graph = new Graph();
-  const pass = new Pass(graph, network, mode, emitters, trainable);
+  const pass = new Pass(graph, network, mode, emitters, block, trainable);
   const used = new Set(pass.ancestors(ids));
   for (const layer of used) {
     const own = network.layers.get(layer)!;
@@ -154,9 +157,9 @@ function begin(network: NetworkShapes, mode: Mode, ids: readonly string[], train
   return { graph, pass };
 }
 
-function beginTraining(network: NetworkShapes, trainable?: readonly string[]) {
+function beginTraining(network: NetworkShapes, block: number, trainable?: readonly string[]) {
   const loss = network.spec.loss!;
-  const { graph, pass } = begin(network, "train", [loss.prediction], trainable);
+  const { graph, pass } = begin(network, "train", [loss.prediction], block, trainable);
   graph.input(TARGETS, [BATCH, ...network.shapes.get(loss.prediction)!]);
   graph.input(INVERSE_COUNT, []);
   pass.forward([loss.prediction]);
@@ -170,7 +173,7 @@ function nameOutputs(pass: Pass, outputs: readonly string[]): void {
   for (const id of new Set(outputs)) {
     // A tensor cannot have two names, nor an output the name of an input.
     if (pass.network.layers.get(id)!.op === "input") continue;
-    pass.graph.output(pass.graph.rename(pass.dense(id), id), [BATCH, ...pass.network.shapes.get(id)!]);
+    pass.graph.output(pass.graph.rename(pass.plain(id), id), [BATCH, ...pass.network.shapes.get(id)!]);
   }
 }
 

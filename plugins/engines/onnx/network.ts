@@ -16,6 +16,8 @@ import { INVERSE_COUNT } from "./pass.ts";
 export interface Runtime {
   readonly ort: typeof import("onnxruntime-node");
   readonly host: EngineHost;
+  /** Channels that lie together in volumes, see planes.ts. */
+  readonly block: number;
   /** Opens a session for a model. */
   open(model: models.Model): Promise<InferenceSession>;
 }
@@ -53,10 +55,14 @@ export class OnnxNetwork implements Network {
   }
 
   async infer(inputs: Feed, count: number, outputs: readonly string[]): Promise<Record<string, Float32Array>> {
+    const { block } = this.#runtime;
     const graphOutputs = outputs.filter((id) => !this.#shapes.feeds.has(id));
     const results: Record<string, Float32Array> = {};
     for (const id of outputs) results[id] = this.#shapes.feeds.has(id) ? inputs[id] : this.#empty(id, count);
-    const { session, model } = await this.#session(`infer ${graphOutputs.join()}`, () => models.inferenceModel(this.#shapes, graphOutputs));
+    const { session, model } = await this.#session(
+      `infer ${graphOutputs.join()}`,
+      () => models.inferenceModel(this.#shapes, graphOutputs, block),
+    );
     let first = 0;
     while (first < count) {
       if (this.#runtime.host.cancelled()) throw new CancelledError("cancelled");
@@ -95,7 +101,7 @@ export class OnnxNetwork implements Network {
     }
     const { session, model } = await this.#session(
       `train ${trainable ? [...trainable].sort().join() : "*"}`,
-      () => models.trainingModel(this.#shapes, optimiser, trainable),
+      () => models.trainingModel(this.#shapes, optimiser, this.#runtime.block, trainable),
     );
     const scalars = nadamStep(optimiser, this.#step + 1, this.#momentumProduct, learningRate);
     const feeds: Record<string, Tensor> = {
@@ -127,7 +133,7 @@ export class OnnxNetwork implements Network {
   }
 
   async gradients(inputs: Feed, targets: Float32Array, count: number) {
-    const { session, model } = await this.#session("gradients", () => models.gradientModel(this.#shapes));
+    const { session, model } = await this.#session("gradients", () => models.gradientModel(this.#shapes, this.#runtime.block));
     const fetched = await session.run({
       ...this.#parameters(model),
       ...this.#rows(model, inputs, 0, count, count),
@@ -143,7 +149,7 @@ export class OnnxNetwork implements Network {
 
   async calibrate(inputs: Feed, count: number, first: boolean): Promise<void> {
     if (this.#runtime.host.cancelled()) throw new CancelledError("cancelled");
-    const { session, model } = await this.#session("calibrate", () => models.calibrationModel(this.#shapes));
+    const { session, model } = await this.#session("calibrate", () => models.calibrationModel(this.#shapes, this.#runtime.block));
     if (model.outputs.length === 0) return;
     const fetched = await session.run({ ...this.#parameters(model), ...this.#rows(model, inputs, 0, count, count) });
     if (first) {

@@ -2,77 +2,69 @@
  * Batch normalisation as graph nodes.
  * @module
  */
-import { ALL_BUT_CHANNELS, type Contribution, type Emitter, INVERSE_COUNT, type Pass, type Value } from "./pass.ts";
 import { sizeOf } from "../shapes.ts";
+import { type Contribution, type Emitted, INVERSE_COUNT, type LayerOf, type Pass, type Value } from "./pass.ts";
 
 /**
  * Batch norm over every axis but channels, as a scale and a shift per channel: scale = gamma / sqrt(variance + epsilon), shift = beta - mean
  * scale. Volumes hand both on undone; vectors `[c]` are small and are normalised at once.
  */
-export const emitBatchNorm: Emitter<"batchNorm"> = (pass, layer) => {
+export function emitBatchNorm(pass: Pass, layer: LayerOf<"batchNorm">): Emitted {
   const { graph } = pass;
   const { id, from } = layer;
-  const input = pass.value(from);
-  const tensor = pass.dense(from);
-  const isVolume = input.shape.length === 4;
-  const axes = graph.integers(isVolume ? ALL_BUT_CHANNELS : [0]);
+  const { shape } = pass.value(from);
+  const tensor = pass.asPlanes(from);
 
   let [mean, variance] = [`${id}.mean`, `${id}.variance`];
   if (pass.mode !== "infer") {
-    mean = graph.node("ReduceMean", [tensor, axes], { keepdims: 0 });
-    const meanSquare = graph.node("ReduceMean", [graph.node("Mul", [tensor, tensor]), axes], { keepdims: 0 });
+    mean = overRows(pass, "Mean", tensor, shape);
+    const meanSquare = overRows(pass, "Mean", graph.node("Mul", [tensor, tensor]), shape);
     variance = graph.node("Relu", [graph.node("Sub", [meanSquare, graph.node("Mul", [mean, mean])])]);
     pass.statistics.push({ layer: id, mean, meanSquare, variance });
   }
-  const deviation = graph.node("Sqrt", [graph.node("Add", [variance, graph.scalar(layer.epsilon)])]);
-  const inverse = graph.node("Reciprocal", [deviation]);
+  const inverse = graph.node("Reciprocal", [graph.node("Sqrt", [graph.node("Add", [variance, graph.scalar(layer.epsilon)])])]);
   const scale = graph.node("Mul", [`${id}.gamma`, inverse]);
   const shift = graph.node("Sub", [`${id}.beta`, graph.node("Mul", [mean, scale])]);
 
-  const value: Value = isVolume
-    ? { base: tensor, shape: input.shape, affine: { scale, shift } }
-    : { base: graph.node("Add", [graph.node("Mul", [tensor, scale]), shift]), shape: input.shape };
+  const value: Value = shape.length === 4
+    ? { tensor, shape, affine: { scale, shift } }
+    : { tensor: graph.node("Add", [graph.node("Mul", [tensor, scale]), shift]), shape };
+  // What gradients are multiplied with to find that of gamma: the input, normalised or not.
+  const base: Value = { tensor, shape };
 
   return {
     value,
     backward(contributions) {
-      const sums = isVolume ? sumVolumes(pass, contributions, value) : sumVectors(pass, contributions, tensor, value);
-      const centred = graph.node("Sub", [sums.withBase, graph.node("Mul", [mean, sums.total])]);
-      const gamma = graph.node("Mul", [centred, inverse]);
+      const { total, withBase } = sumContributions(pass, contributions, base);
+      const gamma = graph.node("Mul", [graph.node("Sub", [withBase, graph.node("Mul", [mean, total])]), inverse]);
       if (pass.trains(id)) {
         pass.gradients.set(`${id}.gamma`, gamma);
-        pass.gradients.set(`${id}.beta`, sums.total);
+        pass.gradients.set(`${id}.beta`, total);
       }
       if (!pass.needsGradient(from)) return;
-      // d input = scale d - base slope - offset, slope = scale inverse gamma / N, offset = scale total / N - mean slope.
-      const voxels = isVolume ? sizeOf(input.shape.slice(1)) : 1;
-      const perRow = graph.node("Mul", [scale, graph.node("Mul", [INVERSE_COUNT, graph.scalar(1 / voxels)])]);
+      // d input = scale d - input slope - offset, slope = scale inverse gamma / N, offset = scale total / N - mean slope.
+      const perRow = graph.node("Mul", [scale, graph.node("Mul", [INVERSE_COUNT, graph.scalar(1 / sizeOf(shape.slice(1)))])]);
       const slope = graph.node("Mul", [perRow, graph.node("Mul", [inverse, gamma])]);
-      const negativeOffset = graph.node("Sub", [graph.node("Mul", [mean, slope]), graph.node("Mul", [perRow, sums.total])]);
-      pass.contribute(from, {
-        dense(outerScale, outerShift) {
-          const through = isVolume
-            ? throughVolume(pass, contributions, value, { scale, slope, negativeOffset })
-            : throughVector(pass, sums.given, tensor, { scale, slope, negativeOffset });
-          if (!outerScale) return through;
-          const scaled = graph.node("Mul", [through, isVolume ? pass.perChannel(outerScale) : outerScale]);
-          return outerShift ? graph.node("Add", [scaled, isVolume ? pass.perChannel(outerShift) : outerShift]) : scaled;
-        },
-      });
+      const shiftBack = graph.node("Sub", [graph.node("Mul", [mean, slope]), graph.node("Mul", [perRow, total])]);
+      let through = "";
+      for (const { dense } of contributions) {
+        if (dense) through = through ? graph.node("Add", [through, dense(scale)]) : dense(scale, shiftBack);
+      }
+      const correction = graph.node("Mul", [tensor, pass.perChannel(slope, shape)]);
+      through = graph.node("Sub", [through || pass.perChannel(shiftBack, shape), correction]);
+      pass.contribute(from, pass.contribution(from, pass.scatter(through, contributions, shape, scale)));
     },
   };
-};
+}
 
-interface Coefficients {
-  readonly scale: string;
-  readonly slope: string;
-  readonly negativeOffset: string;
+/** Sum or mean over everything but channels, `[c]`. */
+function overRows(pass: Pass, how: "Sum" | "Mean", tensor: string, shape: readonly number[]): string {
+  return shape.length === 4 ? pass.planes.overVoxels(how, tensor, shape) : pass.graph.reduce(how, tensor, [0]);
 }
 
 /** Sums `[c]` of the gradient and of its product with the base, from what the consumers know or by reading the tensors. */
-function sumVolumes(pass: Pass, contributions: readonly Contribution[], value: Value) {
+function sumContributions(pass: Pass, contributions: readonly Contribution[], base: Value) {
   const { graph } = pass;
-  const sum = (tensor: string, axes: readonly number[]) => graph.node("ReduceSum", [tensor, graph.integers(axes)], { keepdims: 0 });
   const totals: string[] = [];
   const products: string[] = [];
   for (const { dense, sparse, sums } of contributions) {
@@ -81,44 +73,14 @@ function sumVolumes(pass: Pass, contributions: readonly Contribution[], value: V
       products.push(sums.withBase);
     } else if (dense) {
       const tensor = dense();
-      totals.push(sum(tensor, ALL_BUT_CHANNELS));
-      products.push(sum(graph.node("Mul", [tensor, value.base]), ALL_BUT_CHANNELS));
+      totals.push(overRows(pass, "Sum", tensor, base.shape));
+      products.push(overRows(pass, "Sum", graph.node("Mul", [tensor, base.tensor]), base.shape));
     }
     if (sparse) {
-      totals.push(sum(sparse.values, [0, 2]));
-      products.push(sum(graph.node("Mul", [sparse.values, sparse.peaks]), [0, 2]));
+      totals.push(graph.reduce("Sum", sparse.values, [0]));
+      products.push(graph.reduce("Sum", graph.node("Mul", [sparse.values, sparse.peaks]), [0]));
     }
   }
   const add = (tensors: string[]) => tensors.reduce((a, b) => graph.node("Add", [a, b]));
-  return { total: add(totals), withBase: add(products), given: "" };
-}
-
-function sumVectors(pass: Pass, contributions: readonly Contribution[], tensor: string, value: Value) {
-  const { graph } = pass;
-  const given = pass.sum(contributions, value);
-  const rows = graph.integers([0]);
-  return {
-    given,
-    total: graph.node("ReduceSum", [given, rows], { keepdims: 0 }),
-    withBase: graph.node("ReduceSum", [graph.node("Mul", [given, tensor]), rows], { keepdims: 0 }),
-  };
-}
-
-function throughVolume(pass: Pass, contributions: readonly Contribution[], value: Value, coefficients: Coefficients): string {
-  const { graph } = pass;
-  const { scale, slope, negativeOffset } = coefficients;
-  let total = "";
-  for (const { dense } of contributions) {
-    if (!dense) continue;
-    total = total ? graph.node("Add", [total, dense(scale)]) : dense(scale, negativeOffset);
-  }
-  const correction = graph.node("Mul", [value.base, pass.perChannel(slope)]);
-  total = graph.node("Sub", [total || pass.perChannel(negativeOffset), correction]);
-  return pass.scatter(total, contributions, value.shape, scale);
-}
-
-function throughVector(pass: Pass, given: string, tensor: string, { scale, slope, negativeOffset }: Coefficients): string {
-  const { graph } = pass;
-  const scaled = graph.node("Add", [graph.node("Mul", [given, scale]), negativeOffset]);
-  return graph.node("Sub", [scaled, graph.node("Mul", [tensor, slope])]);
+  return { total: add(totals), withBase: add(products) };
 }

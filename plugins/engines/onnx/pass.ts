@@ -1,41 +1,51 @@
 /**
  * One pass through a network as graph nodes: forward layer by layer, then backward by the chain rule.
  *
- * Activations keep the logical layout, `[batch, c, z, y, x]`; the length of the batch is known only when the graph runs. A batch norm is not
- * carried out where it stands but handed on as a scale and a shift per channel (see {@linkcode Value}): valid convolutions take them into
- * their weights and the global maximum into its result, which saves a pass over the largest tensors in both directions.
+ * Vectors keep the logical layout `[batch, c]`; volumes are kept in {@linkcode Planes}, but for those that are fed in, which stay `raw`. The
+ * length of the batch is known only when the graph runs. A batch norm is not carried out where it stands but handed on as a scale and a shift
+ * per channel (see {@linkcode Value}): convolutions take them into their weights and the global maximum into its result, which saves a pass
+ * over the largest tensors in both directions.
  * @module
  */
 import type { Layer } from "../network.ts";
 import { inputsOf, type NetworkShapes, trainableLayers } from "../shapes.ts";
 import type { Graph } from "./graph.ts";
+import { Planes } from "./planes.ts";
 
 /** The symbolic length of the batch axis. */
 export const BATCH = "batch";
 /** Graph input `[]`: one over the number of rows. */
 export const INVERSE_COUNT = "#inverseCount";
-/** Axes of `[batch, c, z, y, x]` other than the channels. */
-export const ALL_BUT_CHANNELS: readonly number[] = [0, 2, 3, 4];
 
 /** Where the statistics come from and whether there is noise: running and none, of the batch and none, of the batch and noise. */
 export type Mode = "infer" | "calibrate" | "train";
 
-/** What a layer gives: `base`, or `base` times `scale` plus `shift` for each channel when `affine` is set. */
-export interface Value {
-  readonly base: string;
-  /** Without the batch axis. */
-  readonly shape: readonly number[];
-  /** Vectors `[c]`. */
-  readonly affine?: { readonly scale: string; readonly shift: string };
+/** A layer of one kind. */
+export type LayerOf<Op extends Layer["op"]> = Extract<Layer, { readonly op: Op }>;
+
+/** A scale and a shift per channel, vectors `[c]`. */
+export interface Affine {
+  readonly scale: string;
+  readonly shift: string;
 }
 
-/** A summand of the gradient of a layer's output. */
+/** What a layer gives: `tensor`, or `tensor` times a scale plus a shift when `affine` is set. */
+export interface Value {
+  readonly tensor: string;
+  /** Without the batch axis. */
+  readonly shape: readonly number[];
+  /** A volume in the logical layout `[batch, c, z, y, x]`. Nothing before it is trained. */
+  readonly raw?: boolean;
+  readonly affine?: Affine;
+}
+
+/** A summand of the gradient of a layer's output, in the layout of its value. */
 export interface Contribution {
-  /** Makes the summand as a tensor `[batch, ...shape]`, times `scale` plus `shift` per channel (vectors `[c]`) when they are given. */
+  /** Makes the summand as a tensor, times `scale` plus `shift` per channel (vectors `[c]`) when they are given. */
   dense?(scale?: string, shift?: string): string;
-  /** The summand is zero but at one voxel a channel: `indices` into the flat volume, `values` and the base's value there; `[batch, c, 1]`. */
+  /** The summand is zero but at one voxel a channel: positions as {@linkcode Planes.largest} gives them, `values`, and the value's tensor there. */
   readonly sparse?: { readonly indices: string; readonly values: string; readonly peaks: string };
-  /** Sums over all but channels `[c]` of the summand and of its product with the base, where they are known without reading it. */
+  /** Sums over all but channels `[c]` of the summand and of its product with the value's tensor, where they are known without reading it. */
   readonly sums?: { readonly total: string; readonly withBase: string };
 }
 
@@ -45,32 +55,41 @@ export interface Emitted {
   backward?(contributions: readonly Contribution[]): void;
 }
 
-/** Emits one kind of layer. */
-export type Emitter<Op extends Layer["op"]> = (pass: Pass, layer: Extract<Layer, { op: Op }>) => Emitted;
-
 /** Emitters by operator. */
-export type Emitters = { readonly [Op in Layer["op"]]: Emitter<Op> };
+export type Emitters = { readonly [Op in Layer["op"]]: (pass: Pass, layer: LayerOf<Op>) => Emitted };
+
+/** Statistics `[c]` of a batch norm's input in this batch. */
+export interface Statistics {
+  readonly layer: string;
+  readonly mean: string;
+  readonly meanSquare: string;
+  readonly variance: string;
+}
 
 /** Nodes of one pass under construction. */
 export class Pass {
   readonly graph: Graph;
+  readonly planes: Planes;
   readonly network: NetworkShapes;
   readonly mode: Mode;
-  /** Batch norms met, with the mean and mean square `[c]` of their inputs in this batch. */
-  readonly statistics: { readonly layer: string; readonly mean: string; readonly meanSquare: string; readonly variance: string }[] = [];
+  /** Of every batch norm met, unless the mode is `infer`. */
+  readonly statistics: Statistics[] = [];
   /** Gradients by parameter name, after {@linkcode backward}. */
-  readonly gradients = new Map<string, string>();
+  readonly gradients: Map<string, string> = new Map();
   readonly #emitters: Emitters;
   readonly #emitted = new Map<string, Emitted>();
-  readonly #dense = new Map<string, string>();
+  readonly #made = new Map<string, string>();
   readonly #contributions = new Map<string, Contribution[]>();
-  readonly #perChannel = new Map<string, string>();
   readonly #trained: ReadonlySet<string>;
   readonly #needsGradient = new Map<string, boolean>();
 
-  /** @param trainable Layers whose parameters need gradients; all when undefined. */
-  constructor(graph: Graph, network: NetworkShapes, mode: Mode, emitters: Emitters, trainable?: readonly string[]) {
+  /**
+   * @param block Channels that lie together, see {@linkcode Planes}.
+   * @param trainable Layers whose parameters need gradients; all when undefined.
+   */
+  constructor(graph: Graph, network: NetworkShapes, mode: Mode, emitters: Emitters, block: number, trainable?: readonly string[]) {
     this.graph = graph;
+    this.planes = new Planes(graph, block);
     this.network = network;
     this.mode = mode;
     this.#emitters = emitters;
@@ -92,14 +111,16 @@ export class Pass {
     for (const id of this.ancestors(ids)) {
       const layer = this.network.layers.get(id)!;
       // The table pairs each operator with its own emitter; TypeScript cannot follow the pairing through an index.
-      const emit = this.#emitters[layer.op] as Emitter<Layer["op"]>;
+      const emit = this.#emitters[layer.op] as (pass: Pass, layer: Layer) => Emitted;
       this.#emitted.set(id, emit(this, layer));
     }
   }
 
-  /** Emits the gradients of every trained parameter, given that of the prediction. */
+  /** Emits the gradients of every trained parameter, given that of the prediction in the logical layout. */
   backward(prediction: string, gradient: string): void {
-    this.contribute(prediction, tensorContribution(this, gradient));
+    const { shape, raw } = this.value(prediction);
+    const own = shape.length === 4 && !raw ? this.planes.from(gradient, shape) : gradient;
+    this.contribute(prediction, this.contribution(prediction, own));
     for (const id of [...this.#emitted.keys()].toReversed()) {
       const contributions = this.#contributions.get(id);
       if (contributions && this.needsGradient(id)) this.#emitted.get(id)!.backward?.(contributions);
@@ -111,27 +132,32 @@ export class Pass {
     return this.#emitted.get(id)!.value;
   }
 
-  /** What layer `id` gave, as a tensor with its batch norm carried out. */
-  dense(id: string): string {
-    const { base, affine } = this.value(id);
-    if (!affine) return base;
-    let tensor = this.#dense.get(id);
-    if (!tensor) {
-      const scaled = this.graph.node("Mul", [base, this.perChannel(affine.scale)]);
-      tensor = this.graph.node("Add", [scaled, this.perChannel(affine.shift)]);
-      this.#dense.set(id, tensor);
-    }
-    return tensor;
+  /** What layer `id` gave with its batch norm carried out, in its own layout. */
+  tensor(id: string): string {
+    const { tensor, shape, affine } = this.value(id);
+    if (!affine) return tensor;
+    return this.#once(`tensor ${id}`, () => {
+      const scaled = this.graph.node("Mul", [tensor, this.perChannel(affine.scale, shape)]);
+      return this.graph.node("Add", [scaled, this.perChannel(affine.shift, shape)]);
+    });
   }
 
-  /** A vector `[c]` as `[c, 1, 1, 1]`, which broadcasts along channels. */
-  perChannel(vector: string): string {
-    let tensor = this.#perChannel.get(vector);
-    if (!tensor) {
-      tensor = this.graph.node("Reshape", [vector, this.graph.integers([-1, 1, 1, 1])]);
-      this.#perChannel.set(vector, tensor);
-    }
-    return tensor;
+  /** What layer `id` gave with its batch norm carried out, in the logical layout. */
+  plain(id: string): string {
+    const { shape, raw } = this.value(id);
+    if (raw || shape.length !== 4) return this.tensor(id);
+    return this.#once(`plain ${id}`, () => this.planes.toVolume(this.tensor(id), shape));
+  }
+
+  /** As {@linkcode tensor}, and a raw volume becomes planes. */
+  asPlanes(id: string): string {
+    const { shape, raw } = this.value(id);
+    return raw ? this.#once(`planes ${id}`, () => this.planes.from(this.tensor(id), shape)) : this.tensor(id);
+  }
+
+  /** A vector `[c]` in a shape that broadcasts along the channels of planes (or of vectors) of this shape. */
+  perChannel(vector: string, shape: readonly number[]): string {
+    return shape.length === 1 ? vector : this.#once(`tile ${vector} ${shape}`, () => this.planes.tile(vector, shape));
   }
 
   /** Whether the parameters of layer `id` are trained. */
@@ -157,36 +183,41 @@ export class Pass {
     else this.#contributions.set(id, [contribution]);
   }
 
-  /** The sum of all summands as one tensor shaped like `like`. */
+  /** A summand of the gradient of layer `id`'s output that is a tensor already, in that layer's layout. */
+  contribution(id: string, tensor: string): Contribution {
+    const shape = this.network.shapes.get(id)!;
+    return {
+      dense: (scale, shift) => {
+        const scaled = scale ? this.graph.node("Mul", [tensor, this.perChannel(scale, shape)]) : tensor;
+        return shift ? this.graph.node("Add", [scaled, this.perChannel(shift, shape)]) : scaled;
+      },
+    };
+  }
+
+  /** The sum of all summands as one tensor in the layout of `like`. */
   sum(contributions: readonly Contribution[], like: Value): string {
     let total = "";
     for (const { dense } of contributions) {
       if (dense) total = total ? this.graph.node("Add", [total, dense()]) : dense();
     }
-    total ||= this.graph.node("Mul", [like.base, this.graph.scalar(0)]);
+    total ||= this.graph.node("Mul", [like.tensor, this.graph.scalar(0)]);
     return this.scatter(total, contributions, like.shape);
   }
 
-  /** Adds the sparse summands, times `scale` `[c]` when given, to `total`. */
+  /** Adds the sparse summands, times `scale` `[c]` when given, to planes `total`. */
   scatter(total: string, contributions: readonly Contribution[], shape: readonly number[], scale?: string): string {
-    const { graph } = this;
-    const sparse = contributions.filter((contribution) => contribution.sparse);
-    if (sparse.length === 0) return total;
-    let flat = graph.node("Reshape", [total, graph.integers([0, shape[0], -1])]);
-    for (const { sparse: { indices, values } = { indices: "", values: "" } } of sparse) {
-      const added = scale ? graph.node("Mul", [values, graph.node("Reshape", [scale, graph.integers([-1, 1])])]) : values;
-      flat = graph.nodes("ScatterElements", [flat, indices, added], { axis: 2, reduction: "add" }, 1)[0];
+    let sum = total;
+    for (const { sparse } of contributions) {
+      if (!sparse) continue;
+      const added = scale ? this.graph.node("Mul", [sparse.values, scale]) : sparse.values;
+      sum = this.planes.scatter(sum, shape, sparse.indices, added);
     }
-    return graph.node("Reshape", [flat, graph.integers([-1, ...shape])]);
+    return sum;
   }
-}
 
-/** A summand that is a tensor already. */
-export function tensorContribution(pass: Pass, tensor: string): Contribution {
-  return {
-    dense(scale, shift) {
-      const scaled = scale ? pass.graph.node("Mul", [tensor, pass.perChannel(scale)]) : tensor;
-      return shift ? pass.graph.node("Add", [scaled, pass.perChannel(shift)]) : scaled;
-    },
-  };
+  #once(key: string, make: () => string): string {
+    let tensor = this.#made.get(key);
+    if (!tensor) this.#made.set(key, tensor = make());
+    return tensor;
+  }
 }

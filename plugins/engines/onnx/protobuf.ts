@@ -48,11 +48,14 @@ export class Message {
   }
 
   #varint(value: number | bigint): void {
-    let rest = BigInt.asUintN(64, BigInt(value));
-    while (rest > 127n) {
-      this.#small.push(Number(rest & 127n) | 128);
-      rest >>= 7n;
+    if (typeof value === "number" && value >= 0 && value < 2 ** 31) {
+      let rest = value;
+      for (; rest > 127; rest >>>= 7) this.#small.push(rest & 127 | 128);
+      this.#small.push(rest);
+      return;
     }
+    let rest = BigInt.asUintN(64, BigInt(value));
+    for (; rest > 127n; rest >>= 7n) this.#small.push(Number(rest & 127n) | 128);
     this.#small.push(Number(rest));
   }
 

@@ -2,50 +2,68 @@
  * Dense layers and changes of shape as graph nodes.
  * @module
  */
-import { type Emitter, tensorContribution } from "./pass.ts";
+import type { Emitted, LayerOf, Pass, Value } from "./pass.ts";
 
 /** `x W + b`. */
-export const emitDense: Emitter<"dense"> = (pass, { id, from }) => {
+export function emitDense(pass: Pass, { id, from }: LayerOf<"dense">): Emitted {
   const { graph } = pass;
-  const input = pass.dense(from);
+  const input = pass.tensor(from);
   const weight = `${id}.weight`;
-  const value = { base: graph.node("Gemm", [input, weight, `${id}.bias`]), shape: pass.network.shapes.get(id)! };
+  const value: Value = { tensor: graph.node("Gemm", [input, weight, `${id}.bias`]), shape: pass.network.shapes.get(id)! };
   return {
     value,
     backward(contributions) {
       const given = pass.sum(contributions, value);
       if (pass.trains(id)) {
         pass.gradients.set(weight, graph.node("Gemm", [input, given], { transA: 1 }));
-        pass.gradients.set(`${id}.bias`, graph.node("ReduceSum", [given, graph.integers([0])], { keepdims: 0 }));
+        pass.gradients.set(`${id}.bias`, graph.reduce("Sum", given, [0]));
       }
-      if (pass.needsGradient(from)) pass.contribute(from, tensorContribution(pass, graph.node("Gemm", [given, weight], { transB: 1 })));
+      if (pass.needsGradient(from)) pass.contribute(from, pass.contribution(from, graph.node("Gemm", [given, weight], { transB: 1 })));
     },
   };
-};
+}
 
 /** Joins along channels. */
-export const emitConcat: Emitter<"concat"> = (pass, { id, from }) => {
+export function emitConcat(pass: Pass, { id, from }: LayerOf<"concat">): Emitted {
   const { graph } = pass;
-  const value = { base: graph.node("Concat", from.map((input) => pass.dense(input)), { axis: 1 }), shape: pass.network.shapes.get(id)! };
+  const joined = graph.node("Concat", from.map((input) => pass.plain(input)), { axis: 1 });
+  const value = fromPlain(pass, joined, pass.network.shapes.get(id)!);
   return {
     value,
     backward(contributions) {
       const channels = from.map((input) => pass.value(input).shape[0]);
-      const parts = graph.nodes("Split", [pass.sum(contributions, value), graph.integers(channels)], { axis: 1 }, from.length);
-      from.forEach((input, i) => pass.contribute(input, tensorContribution(pass, parts[i])));
+      const parts = graph.nodes("Split", [plainSum(pass, contributions, value), graph.integers(channels)], { axis: 1 }, from.length);
+      from.forEach((input, i) => contributePlain(pass, input, parts[i]));
     },
   };
-};
+}
 
 /** Another shape over the same numbers. */
-export const emitReshape: Emitter<"reshape"> = (pass, { from, shape }) => {
+export function emitReshape(pass: Pass, { from, shape }: LayerOf<"reshape">): Emitted {
   const { graph } = pass;
-  const value = { base: graph.node("Reshape", [pass.dense(from), graph.integers([-1, ...shape])]), shape };
+  const value = fromPlain(pass, graph.reshape(pass.plain(from), [-1, ...shape]), shape);
   return {
     value,
     backward(contributions) {
-      const back = graph.integers([-1, ...pass.value(from).shape]);
-      pass.contribute(from, tensorContribution(pass, graph.node("Reshape", [pass.sum(contributions, value), back])));
+      contributePlain(pass, from, graph.reshape(plainSum(pass, contributions, value), [-1, ...pass.value(from).shape]));
     },
   };
-};
+}
+
+/** A tensor in the logical layout as a layer's value. */
+function fromPlain(pass: Pass, tensor: string, shape: readonly number[]): Value {
+  return { tensor: shape.length === 4 ? pass.planes.from(tensor, shape) : tensor, shape };
+}
+
+/** The sum of all summands in the logical layout. */
+function plainSum(pass: Pass, contributions: Parameters<Pass["sum"]>[0], value: Value): string {
+  const sum = pass.sum(contributions, value);
+  return value.shape.length === 4 ? pass.planes.toVolume(sum, value.shape) : sum;
+}
+
+/** Adds a tensor in the logical layout to the gradient of layer `id`'s output. */
+function contributePlain(pass: Pass, id: string, tensor: string): void {
+  if (!pass.needsGradient(id)) return;
+  const { shape } = pass.value(id);
+  pass.contribute(id, pass.contribution(id, shape.length === 4 ? pass.planes.from(tensor, shape) : tensor));
+}
