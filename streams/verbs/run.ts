@@ -2,9 +2,10 @@
  * `run`: a manifest from beginning to end.
  * @module
  */
+import { exists } from "../bundle.ts";
 import { loadManifest } from "../manifest.ts";
 import { stderrProgress } from "../progress.ts";
-import { describeRun, runPipeline, type RunSummary } from "../run.ts";
+import { counted, describeRun, runPipeline, type RunSummary } from "../run.ts";
 
 /** What the command line gives. */
 export interface RunVerbOptions {
@@ -42,8 +43,8 @@ export async function runVerb(options: RunVerbOptions): Promise<number> {
 export function report(summary: RunSummary, json: boolean, log: (line: string) => void): void {
   const { metrics, k } = summary;
   log(
-    `done in ${summary.seconds} s: ${summary.tomograms} tomograms, ${summary.particles} particles${
-      k === null ? "" : `, ${k} classes${k === 1 ? " (no structure found)" : ""}`
+    `done in ${summary.seconds} s: ${counted(summary.tomograms, "tomogram")}, ${counted(summary.particles, "particle")}${
+      k === null ? "" : `, ${counted(k, "class")}${k === 1 ? " (no structure found)" : ""}`
     }`,
   );
   if (metrics) {
@@ -55,5 +56,6 @@ export function report(summary: RunSummary, json: boolean, log: (line: string) =
     );
   }
   log(`results: ${summary.runDir}`);
+  if (exists(`${summary.runDir}/report.html`)) log(`report: ${summary.runDir}/report.html`);
   if (json) console.log(JSON.stringify(summary));
 }

@@ -4,6 +4,7 @@
  * `deno task build:wasm` writes them; `deno task build:wasm --check` fails when a committed file is not what its source gives.
  * Only this task needs the compiler: the committed modules are imported like any other file.
  */
+// deno-lint-ignore no-import-prefix -- the compiler is a tool of this task, not a dependency of tomosieve
 import asc from "npm:assemblyscript@0.28.20/asc";
 
 const folder = new URL("./", import.meta.url);
