@@ -10,10 +10,10 @@ import { initialiseNetwork } from "../kernels/initialise.ts";
 import type { PreparedBoxes } from "../kernels/prepare.ts";
 
 const options = z.strictObject({
-  steps: z.int().min(1).max(1_000_000).default(300).meta({ description: "Training steps" }),
+  steps: z.int().min(1).max(1_000_000).default(250).meta({ description: "Training steps" }),
   batch: z.int().min(1).max(1024).default(16).meta({ description: "Boxes of one step" }),
   channels: z.int().min(1).max(256).default(8).meta({
-    description: "Channels of the finest volume; the coarser ones have two and four times as many",
+    description: "Channels of the fine volumes; the coarse one has four times as many",
   }),
   learningRate: z.number().positive().max(1).default(2e-3).meta({ description: "Nadam's learning rate; it falls to nothing as a cosine" }),
   lowPassVoxels: z.number().min(0).max(8).default(1).meta({
@@ -35,9 +35,10 @@ const VOLUME = "volume";
 const PREPARE_MODULE = new URL("../kernels/prepare.ts", import.meta.url).href;
 
 /**
- * The decoder as data: a dense layer makes a coarse volume, which is doubled and convolved twice; the last convolution, unpadded, gives the box.
+ * The decoder as data: a dense layer makes a coarse volume, which is doubled and convolved twice; a last convolution gives the box.
  *
- * With b the box edge the coarse volume has ceil((b + 2) / 4) voxels an edge, so that the last kernel has 3 to 6.
+ * With b the box edge the coarse volume has ceil((b + 2) / 4) voxels an edge. The finest convolutions are unpadded, so that the box has no
+ * margin of zeros in it; the last one's kernel, 1 to 4, takes off what is too much.
  */
 export function decoderSpec(dims: number, boxVoxels: number, channels: number): NetworkSpec {
   const edge = Math.ceil((boxVoxels + 2) / 4);
@@ -48,12 +49,12 @@ export function decoderSpec(dims: number, boxVoxels: number, channels: number): 
     { id: "elu0", op: "elu", from: "dense" },
     { id: "coarse", op: "reshape", from: "elu0", shape: coarse },
     { id: "up1", op: "upsample3d", from: "coarse", factor: 2 },
-    { id: "conv1", op: "conv3d", from: "up1", channels: 2 * channels, kernel: 3, padding: "same" },
+    { id: "conv1", op: "conv3d", from: "up1", channels, kernel: 3, padding: "same" },
     { id: "elu1", op: "elu", from: "conv1" },
     { id: "up2", op: "upsample3d", from: "elu1", factor: 2 },
-    { id: "conv2", op: "conv3d", from: "up2", channels, kernel: 3, padding: "same" },
+    { id: "conv2", op: "conv3d", from: "up2", channels, kernel: 3, padding: "valid" },
     { id: "elu2", op: "elu", from: "conv2" },
-    { id: VOLUME, op: "conv3d", from: "elu2", channels: 1, kernel: 4 * edge - boxVoxels + 1, padding: "valid" },
+    { id: VOLUME, op: "conv3d", from: "elu2", channels: 1, kernel: 4 * edge - boxVoxels - 1, padding: "valid" },
   ];
   return {
     layers,

@@ -5,7 +5,7 @@
 import type { Graph } from "./graph.ts";
 import { correlate } from "./kernel_gradient.ts";
 import type { Affine, Emitted, LayerOf, Pass, Value } from "./pass.ts";
-import { convolvePlanes, mirrorKernel } from "./plane_convolution.ts";
+import { convolvePlanes, mirrorKernel, stacksRaw } from "./plane_convolution.ts";
 
 /**
  * A 3D convolution.
@@ -37,16 +37,14 @@ export function emitConvolution(pass: Pass, layer: LayerOf<"conv3d">): Emitted {
     value,
     backward(contributions) {
       const given = pass.sum(contributions, value);
+      let volume = "";
+      const givenVolume = () => volume ||= planes.toVolume(given, shape);
       const total = planes.overVoxels("Sum", given, shape);
       let correlation = "";
       if (pass.trains(id)) {
         const size = { inChannels: input.shape[0], outChannels: layer.channels, kernel, shape: shape.slice(1) };
-        correlation = correlate(
-          graph,
-          padded(graph, raw ? tensor : planes.toVolume(tensor, input.shape), padding),
-          planes.toVolume(given, shape),
-          size,
-        );
+        const inputVolume = raw ? tensor : planes.toVolume(tensor, input.shape);
+        correlation = correlate(graph, padded(graph, inputVolume, padding), givenVolume(), size);
         pass.gradients.set(weight, folds ? unfold(graph, correlation, total, folds) : correlation);
         pass.gradients.set(`${id}.bias`, total);
       }
@@ -55,8 +53,10 @@ export function emitConvolution(pass: Pass, layer: LayerOf<"conv3d">): Emitted {
         dense(scale, shift) {
           const mirrored = mirrorKernel(graph, weight, input.shape[0], layer.channels, kernel);
           const scaled = scale ? graph.node("Mul", [mirrored, asOutputs(graph, scale)]) : mirrored;
-          const back = { shape, raw: false, outChannels: input.shape[0], kernel, padding: kernel - 1 - padding };
-          return convolvePlanes(planes, given, scaled, shift ?? null, back);
+          // Few channels are better convolved as they are than in a block that is mostly padding.
+          const few = stacksRaw(planes, layer.channels, kernel);
+          const back = { shape, raw: few, outChannels: input.shape[0], kernel, padding: kernel - 1 - padding };
+          return convolvePlanes(planes, few ? givenVolume() : given, scaled, shift ?? null, back);
         },
         sums: folds && correlation
           ? {

@@ -26,7 +26,7 @@ export interface PlaneConvolution {
 export function convolvePlanes(planes: Planes, input: string, weight: string, bias: string | null, how: PlaneConvolution): string {
   const { graph, block } = planes;
   const [channels] = how.shape;
-  const stacks = block === 1 || (how.raw && channels * how.kernel < block);
+  const stacks = block === 1 || (how.raw && stacksRaw(planes, channels, how.kernel));
   const paddedBias = bias === null ? "" : planes.padVector(bias, how.outChannels);
   const attributes = { kernel_shape: [how.kernel, how.kernel], pads: Array(4).fill(how.padding) };
   if (stacks) {
@@ -45,6 +45,11 @@ export function convolvePlanes(planes: Planes, input: string, weight: string, bi
     sum = graph.ownNode("com.microsoft.nchwc", "Conv", inputs, attributes);
   }
   return sum;
+}
+
+/** Whether a raw volume has so few channels that its planes at all offsets do not fill one block. */
+export function stacksRaw({ block }: Planes, channels: number, kernel: number): boolean {
+  return block > 1 && channels * kernel < block;
 }
 
 function outPlanes({ shape, kernel, padding }: PlaneConvolution): number {

@@ -12,7 +12,7 @@ const spec = smallYopo("softmaxCrossEntropy");
 parityTests("onnx in the standard's layout", () => {
   const { signal, warn } = createContext();
   return openWorkerEngine({ module: worker, options: { threads: 1, standardLayout: true }, signal, warn });
-});
+}, true);
 
 Deno.test("onnx: a cancelled run ends within one batch, and nothing is answered after it", async () => {
   const controller = new AbortController();

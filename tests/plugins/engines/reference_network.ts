@@ -394,23 +394,25 @@ function coarse([n, c, z, y, x]: readonly number[], factor: number): number[] {
 /** Visits every product of a convolution: output voxel, input voxel, weight. */
 function eachTap(
   layer: Extract<Layer, { op: "conv3d" }>,
-  input: readonly number[],
+  [rows, channels, nz, ny, nx]: readonly number[],
   output: readonly number[],
   visit: (output: number, input: number, weight: number) => void,
 ): void {
   const { kernel } = layer;
   const before = layer.padding === "same" ? (kernel - 1) / 2 : 0;
-  eachVoxel(output, (o, [n, channel, z, y, x]) => {
-    for (let c = 0; c < input[1]; c++) {
-      for (let kz = 0; kz < kernel; kz++) {
-        for (let ky = 0; ky < kernel; ky++) {
-          for (let kx = 0; kx < kernel; kx++) {
-            const at = [z + kz - before, y + ky - before, x + kx - before];
-            if (at.some((value, axis) => value < 0 || value >= input[axis + 2])) continue;
-            visit(o, flat(input, [n, c, ...at]), flat([0, input[1], kernel, kernel, kernel], [channel, c, kz, ky, kx]));
-          }
+  const [, outs, oz, oy, ox] = output;
+  for (let pair = 0; pair < rows * outs * channels; pair++) {
+    const [n, o, c] = [Math.floor(pair / outs / channels), Math.floor(pair / channels) % outs, pair % channels];
+    for (let tap = 0; tap < kernel ** 3; tap++) {
+      const [kz, ky, kx] = [Math.floor(tap / kernel ** 2) - before, Math.floor(tap / kernel) % kernel - before, tap % kernel - before];
+      const weight = (o * channels + c) * kernel ** 3 + tap;
+      for (let z = Math.max(0, -kz); z < Math.min(oz, nz - kz); z++) {
+        for (let y = Math.max(0, -ky); y < Math.min(oy, ny - ky); y++) {
+          const from = (((n * outs + o) * oz + z) * oy + y) * ox;
+          const into = (((n * channels + c) * nz + z + kz) * ny + y + ky) * nx + kx;
+          for (let x = Math.max(0, -kx); x < Math.min(ox, nx - kx); x++) visit(from + x, into + x, weight);
         }
       }
     }
-  });
+  }
 }
