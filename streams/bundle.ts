@@ -5,6 +5,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { writeError } from "../plugins/formats/atomic.ts";
 import { decodeSafetensors, encodeSafetensors } from "../plugins/formats/safetensors.ts";
 import type { State } from "./contract.ts";
 import { InputError } from "./errors.ts";
@@ -21,12 +22,15 @@ function writeSynced(path: string, bytes: Uint8Array): void {
   file.syncSync();
 }
 
-/** Saves `state` and `facts` as the folder `path`, replacing what stands there only when the new one is complete. */
+/**
+ * Saves `state` and `facts` as the folder `path`, replacing what stands there only when the new one is complete.
+ * @throws {RunError} When the disk is full or the folder cannot be written.
+ */
 export function saveBundle(path: string, facts: BundleFacts, state: State): void {
   const temporary = `${path}.tmp-${Deno.pid}`, old = `${path}.old-${Deno.pid}`;
-  removeIfThere(temporary);
-  Deno.mkdirSync(temporary, { recursive: true });
   try {
+    removeIfThere(temporary);
+    Deno.mkdirSync(temporary, { recursive: true });
     const arrays = encodeSafetensors(state.arrays);
     const sha256 = createHash("sha256").update(arrays).digest("hex");
     writeSynced(`${temporary}/arrays.safetensors`, arrays);
@@ -40,7 +44,8 @@ export function saveBundle(path: string, facts: BundleFacts, state: State): void
     Deno.renameSync(temporary, path);
   } catch (error) {
     removeIfThere(temporary);
-    throw error;
+    if (exists(old) && !exists(path)) Deno.renameSync(old, path);
+    throw writeError(path, error);
   }
   removeIfThere(old);
 }

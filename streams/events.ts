@@ -2,6 +2,7 @@
  * What happens in a run: into `events.ndjson` with the time, into the ledger without it, and to the user.
  * @module
  */
+import { writeError } from "../plugins/formats/atomic.ts";
 import type { RunEvent } from "./contract.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Progress } from "./progress.ts";
@@ -10,11 +11,13 @@ import type { Progress } from "./progress.ts";
 export class EventLog implements Disposable {
   readonly #ledger: Ledger;
   readonly #progress: Progress;
+  readonly #path: string;
   readonly #file: Deno.FsFile;
   readonly #drops = new Map<string, RunEvent & { count: number }>();
 
   constructor(path: string, ledger: Ledger, progress: Progress) {
-    this.#file = Deno.openSync(path, { append: true, create: true });
+    this.#path = path;
+    this.#file = openLines(path);
     this.#ledger = ledger;
     this.#progress = progress;
   }
@@ -43,9 +46,35 @@ export class EventLog implements Disposable {
   }
 
   #record(event: RunEvent, tomogram = -1): void {
-    this.#file.writeSync(
-      new TextEncoder().encode(JSON.stringify({ time: new Date().toISOString(), ...(tomogram < 0 ? {} : { tomogram }), ...event }) + "\n"),
-    );
+    const time = new Date().toISOString();
+    const line = new TextEncoder().encode(JSON.stringify({ time, ...(tomogram < 0 ? {} : { tomogram }), ...event }) + "\n");
+    try {
+      for (let at = 0; at < line.length;) at += this.#file.writeSync(line.subarray(at));
+    } catch (error) {
+      cutToLines(this.#file);
+      throw writeError(this.#path, error);
+    }
     this.#ledger.addEvent(event, tomogram);
   }
+}
+
+/** Opens a file of lines to add to it. */
+function openLines(path: string): Deno.FsFile {
+  const file = Deno.openSync(path, { read: true, write: true, create: true });
+  cutToLines(file);
+  return file;
+}
+
+/** Removes a line without an end, which a kill or a full disk has left, and goes to the end. */
+function cutToLines(file: Deno.FsFile): void {
+  let length = file.statSync().size;
+  const byte = new Uint8Array(1);
+  while (length > 0) {
+    file.seekSync(length - 1, Deno.SeekMode.Start);
+    file.readSync(byte);
+    if (byte[0] === 10) break;
+    length--;
+  }
+  file.truncateSync(length);
+  file.seekSync(length, Deno.SeekMode.Start);
 }

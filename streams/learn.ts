@@ -5,6 +5,7 @@
 import { createRandom } from "../plugins/kernels/random.ts";
 import type { BoxStore, Iteration, Learner, State } from "./contract.ts";
 import { exists, loadBundle, removeIfThere, saveBundle } from "./bundle.ts";
+import { InputError, RunError } from "./errors.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** Checkpoints that are kept beside the best. */
@@ -83,7 +84,7 @@ export async function driveLearner(
     last = newestCheckpoint(folder);
   }
   if (!last) throw new Error("the learner ended without an iteration");
-  const kept = loadBundle(checkpointPath(folder, best));
+  const kept = loadCheckpoint(checkpointPath(folder, best), `remove ${folder}: --resume then learns anew`);
   const keptFacts = kept.facts as unknown as CheckpointFacts;
   return {
     state: kept.state,
@@ -107,8 +108,18 @@ function checkpointNumbers(folder: string): number[] {
 function newestCheckpoint(folder: string): { facts: CheckpointFacts; state: State } | null {
   const [newest] = checkpointNumbers(folder);
   if (newest === undefined) return null;
-  const { facts, state } = loadBundle(checkpointPath(folder, newest));
+  const path = checkpointPath(folder, newest);
+  const { facts, state } = loadCheckpoint(path, `remove ${path}: --resume then goes on from the checkpoint before it`);
   return { facts: facts as unknown as CheckpointFacts, state };
+}
+
+/** A damaged checkpoint is no end of the run: `remedy` says how to go on without it. */
+function loadCheckpoint(path: string, remedy: string): ReturnType<typeof loadBundle> {
+  try {
+    return loadBundle(path);
+  } catch (error) {
+    throw error instanceof InputError ? new RunError(`${error.message}, or ${remedy}`, { cause: error }) : error;
+  }
 }
 
 /** Leaves the best and the latest; folders that a kill left half-written go too. */

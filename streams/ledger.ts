@@ -39,10 +39,12 @@ type Row = Record<string, number | string | null>;
 
 /** The run's record on disk. */
 export class Ledger implements Disposable {
+  readonly #path: string;
   #database: DatabaseSync;
 
   /** Opens or makes `path`. `readOnly` is for reports of a finished run. */
   constructor(path: string, options: { readOnly?: boolean } = {}) {
+    this.#path = path;
     try {
       this.#database = new DatabaseSync(path, { readOnly: options.readOnly ?? false });
       if (!options.readOnly) {
@@ -51,8 +53,12 @@ export class Ledger implements Disposable {
         this.#database.exec(SCHEMA);
       }
     } catch (cause) {
+      const full = diskFull(path, cause);
+      if (full !== null) throw full;
       throw new RunError(
-        `${path}: cannot be opened as a run's record (${cause instanceof Error ? cause.message : cause}): is this the folder of a run?`,
+        `${path}: cannot be opened as a run's record (${
+          cause instanceof Error ? cause.message : cause
+        }): is this the folder of a run? If it is, it is damaged: use another run.dir`,
         { cause },
       );
     }
@@ -69,14 +75,24 @@ export class Ledger implements Disposable {
       work();
       this.#database.exec("commit");
     } catch (error) {
-      this.#database.exec("rollback");
-      throw error;
+      try {
+        this.#database.exec("rollback");
+      } catch { /* SQLite has rolled back by itself: it does so when the disk is full */ }
+      throw diskFull(this.#path, error) ?? error;
+    }
+  }
+  /** One statement that writes. */
+  #write(statement: string, ...values: (string | number | null)[]): void {
+    try {
+      this.#database.prepare(statement).run(...values);
+    } catch (error) {
+      throw diskFull(this.#path, error) ?? error;
     }
   }
 
   /** Remembers a JSON value under a name. */
   setFact(key: string, value: unknown): void {
-    this.#database.prepare("insert or replace into facts values (?, ?)").run(key, JSON.stringify(value));
+    this.#write("insert or replace into facts values (?, ?)", key, JSON.stringify(value));
   }
   /** The value remembered, or null. */
   fact<T>(key: string): T | null {
@@ -137,7 +153,7 @@ export class Ledger implements Disposable {
 
   /** Records one iteration's figures; a repeated one (after resume) replaces what stood there. */
   setIteration(index: number, figures: Readonly<Record<string, unknown>>): void {
-    this.#database.prepare("insert or replace into iterations values (?, ?)").run(index, JSON.stringify(figures));
+    this.#write("insert or replace into iterations values (?, ?)", index, JSON.stringify(figures));
   }
   /** Figures of all iterations, in order. */
   iterations(): Record<string, number | string | null>[] {
@@ -151,8 +167,8 @@ export class Ledger implements Disposable {
    * that a tomogram that is done again after a kill is not counted twice.
    */
   addEvent(event: RunEvent, tomogram = -1): void {
-    this.#database.prepare("insert or replace into events values (?, ?, ?, ?, ?, ?)")
-      .run(event.type, event.stage, event.code, event.message, tomogram, event.count ?? null);
+    const { type, stage, code, message, count } = event;
+    this.#write("insert or replace into events values (?, ?, ?, ?, ?, ?)", type, stage, code, message, tomogram, count ?? null);
   }
   /** Events, counts added up over tomograms, in an order that does not depend on interruptions. */
   events(): RunEvent[] {
@@ -166,6 +182,12 @@ export class Ledger implements Disposable {
       ...(row.count === null ? {} : { count: row.count as number }),
     }));
   }
+}
+
+/** The words for a full disk, or null where `error` says anything else. */
+function diskFull(path: string, error: unknown): RunError | null {
+  if (!(error instanceof Error) || !/database or disk is full/.test(error.message)) return null;
+  return new RunError(`${path}: cannot be written: the disk (or quota) is full: free some space and use --resume`, { cause: error });
 }
 
 function nullIfNaN(value: number): number | null {

@@ -3,12 +3,13 @@
  * @module
  */
 import { hostname } from "node:os";
+import { writeError } from "../plugins/formats/atomic.ts";
 import { exists, removeIfThere } from "./bundle.ts";
-import { ManifestError, RunError } from "./errors.ts";
+import { InputError, ManifestError, RunError } from "./errors.ts";
 import type { ResolvedManifest } from "./manifest_shape.ts";
 
 /** Keys of the manifest that may differ on resume: they do not change what the boxes and labels are. */
-const HARMLESS = [/^classes/, /^sinks/, /^run\.threads$/, /^run\.dir$/, /^resolved/];
+const HARMLESS = [/^classes/, /^sinks/, /^run\.(threads|dir|timeoutSeconds)$/, /^stages\[\d+\]\.(capacity|timeoutSeconds)$/, /^resolved/];
 
 /** A run folder that this process holds. */
 export interface RunFolder extends Disposable {
@@ -39,7 +40,7 @@ export function openRunFolder(dir: string, resolved: ResolvedManifest, resume: b
       }): use --resume to go on with it, or another run.dir`,
     ]);
   }
-  let lock: Deno.FsFile;
+  let lock: Deno.FsFile, held = false;
   try {
     Deno.mkdirSync(dir, { recursive: true });
     lock = Deno.openSync(`${dir}/run.lock`, { read: true, write: true, create: true });
@@ -54,11 +55,12 @@ export function openRunFolder(dir: string, resolved: ResolvedManifest, resume: b
         }): wait for it, or use another run.dir`,
       );
     }
+    held = true;
     lock.truncateSync();
     lock.writeSync(new TextEncoder().encode(`${hostname()} pid ${Deno.pid}\n`));
     let changes: string[] = [];
     if (exists(manifestPath)) {
-      const saved = JSON.parse(Deno.readTextFileSync(manifestPath));
+      const saved = readManifest(manifestPath);
       const all = differences(saved, JSON.parse(JSON.stringify(resolved)));
       const grave = all.filter(({ path }) => !HARMLESS.some((pattern) => pattern.test(path)));
       if (grave.length > 0) {
@@ -72,22 +74,39 @@ export function openRunFolder(dir: string, resolved: ResolvedManifest, resume: b
       throw new ManifestError([`${dir}: has no manifest.json, so it is not the folder of a run: use another run.dir`]);
     }
     removeLeftovers(dir);
-    const temporary = `${manifestPath}.tmp`;
-    Deno.writeTextFileSync(temporary, JSON.stringify(resolved, null, 2) + "\n");
-    Deno.renameSync(temporary, manifestPath);
-    return {
-      dir,
-      changes,
-      [Symbol.dispose]() {
-        lock.close();
-        try {
-          Deno.removeSync(`${dir}/run.lock`);
-        } catch { /* gone already, or the disk: nothing depends on it */ }
-      },
-    };
+    writeManifest(manifestPath, resolved);
+    return { dir, changes, [Symbol.dispose]: () => unlock(dir, lock) };
   } catch (error) {
-    lock.close();
-    throw error;
+    if (held) unlock(dir, lock);
+    else lock.close();
+    throw writeError(dir, error);
+  }
+}
+
+function unlock(dir: string, lock: Deno.FsFile): void {
+  lock.close();
+  try {
+    Deno.removeSync(`${dir}/run.lock`);
+  } catch { /* gone already, or the disk: nothing depends on it */ }
+}
+
+function readManifest(path: string): unknown {
+  try {
+    return JSON.parse(Deno.readTextFileSync(path));
+  } catch (cause) {
+    const why = cause instanceof SyntaxError ? "is not JSON" : `cannot be read (${cause instanceof Error ? cause.message : cause})`;
+    throw new InputError(path, `${why}: the run folder is damaged; use another run.dir`, { cause });
+  }
+}
+
+function writeManifest(path: string, resolved: ResolvedManifest): void {
+  const temporary = `${path}.tmp`;
+  try {
+    Deno.writeTextFileSync(temporary, JSON.stringify(resolved, null, 2) + "\n");
+    Deno.renameSync(temporary, path);
+  } catch (error) {
+    removeIfThere(temporary);
+    throw writeError(path, error);
   }
 }
 

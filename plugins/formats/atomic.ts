@@ -19,8 +19,8 @@ export interface AtomicFile extends AsyncDisposable {
   abort(): Promise<void>;
 }
 
-/** Turns an operating system's refusal into a message for a user; other errors pass. */
-function writeError(path: string, error: unknown): unknown {
+/** Turns an operating system's refusal to write `path` into a message for a user; other errors pass. */
+export function writeError(path: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof Deno.errors.NotCapable) return error;
   const reason = (text: string) => new RunError(`${path}: cannot be written: ${text}`, { cause: error });
   if (/os error (28|122)\b/.test(error.message)) return reason("the disk (or quota) is full: free some space and use --resume");
