@@ -57,6 +57,7 @@ export async function fillStore(session: Session): Promise<void> {
     (inner) => withEnds(source.open(inner), known, gather),
     first,
     manifest.source.label,
+    session.silenceLimit(manifest.source.label),
   );
   for (const stage of manifest.stages) {
     const operator = await session.create(stage) as Operator<Payload, Payload>;
@@ -94,6 +95,9 @@ export async function fillStore(session: Session): Promise<void> {
         session.progress.update("tomograms", ++finished, 0);
       }
     }, signal);
+  } catch (error) {
+    // A stage that waits for what never comes is found by its own limit, so it is the source that has come to a stand.
+    throw error === signal.reason && error instanceof RunError ? new StageError(manifest.source.label, error) : error;
   } finally {
     session.ordinals.clear();
     for (const edge of edges) edge.releaseAll();

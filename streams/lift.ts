@@ -7,6 +7,9 @@ import { concatMap, lastValueFrom, Observable, type OperatorFunction } from "rxj
 import type { Edge, Lease } from "./edge.ts";
 import { isExpected, StageError } from "./errors.ts";
 
+/** Timers count no further than 2^31 ms: a longer limit is looked at again then. */
+const LONGEST_WAIT_MS = 2 ** 31 - 1;
+
 /** What travels: a payload, or the word that everything from one tomogram has passed. */
 export type Message<T> = { readonly kind: "item"; readonly ordinal: number; readonly value: T } | {
   readonly kind: "end";
@@ -14,17 +17,25 @@ export type Message<T> = { readonly kind: "item"; readonly ordinal: number; read
 };
 
 /** Pulls an async iterable: the next value is asked for only when the edge has a credit. */
-export function pull<T>(open: (signal: AbortSignal) => AsyncIterable<T>, edge: Edge, stage: string): Observable<Lease<T>> {
+export function pull<T>(
+  open: (signal: AbortSignal) => AsyncIterable<T>,
+  edge: Edge,
+  stage: string,
+  limit: SilenceLimit = { timeoutMs: Infinity },
+): Observable<Lease<T>> {
   return new Observable((subscriber) => {
     const abort = new AbortController();
     const run = async () => {
+      const watch = watchdog(limit);
+      const stop = AbortSignal.any([abort.signal, watch.signal]);
       const iterator = open(abort.signal)[Symbol.asyncIterator]();
       try {
         while (true) {
-          await edge.take(abort.signal);
+          // Waiting for a credit is the next stage's time, not the source's.
+          await watch.paused(() => edge.take(abort.signal));
           let result: IteratorResult<T>;
           try {
-            result = await untilAborted(iterator.next(), abort.signal);
+            result = await untilAborted(iterator.next(), stop);
           } catch (error) {
             edge.give();
             throw error;
@@ -39,6 +50,7 @@ export function pull<T>(open: (signal: AbortSignal) => AsyncIterable<T>, edge: E
       } catch (error) {
         if (!abort.signal.aborted) subscriber.error(stamp(stage, error));
       } finally {
+        watch.stop();
         // A generator that waits is finalised only by return(); its own failure to stop must not hide what came before.
         iterator.return?.()?.then(undefined, () => {});
       }
@@ -123,6 +135,8 @@ async function work<In, Out>(
         send(result.value);
       }
     } else {
+      // It may fail before there is a credit: it is heard then.
+      made.then(undefined, () => {});
       await watch.paused(() => edge.take(stop));
       const value = await untilAborted(made, stop).catch((error) => {
         edge.give();
@@ -139,8 +153,19 @@ async function work<In, Out>(
   }
 }
 
-/** Aborts when the stage has given no sign of life for `timeoutMs`. */
-function watchdog(options: { stage: string; timeoutMs: number; lastSign?: () => number }) {
+/** How long a plugin may show no sign of life. */
+export interface SilenceLimit {
+  readonly timeoutMs: number;
+  /** The time of the plugin's last sign of life, `performance.now()`: progress counts as one. */
+  readonly lastSign?: () => number;
+  /** Where the limit is set, for the message; the stage's own `"timeoutSeconds"` by default. */
+  readonly key?: string;
+  /** Whether a process with nothing else to do may end before the limit. */
+  readonly lax?: boolean;
+}
+
+/** Aborts when there was no sign of life for `timeoutMs`. */
+export function watchdog(options: SilenceLimit) {
   const abort = new AbortController();
   let last = performance.now(), pausedDepth = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -152,15 +177,16 @@ function watchdog(options: { stage: string; timeoutMs: number; lastSign?: () => 
       else {
         abort.abort(
           new Error(
-            `no output and no progress for ${
-              options.timeoutMs / 1000
-            } s, so it is taken to hang: look at this stage's plugin, or raise its "timeoutSeconds"`,
+            `no output and no progress for ${options.timeoutMs / 1000} s, so it is taken to hang: look at this plugin, or raise ${
+              options.key ?? `its "timeoutSeconds"`
+            }, and use --resume`,
           ),
         );
       }
-    }, Math.max(1, wait));
+    }, Math.min(Math.max(1, wait), LONGEST_WAIT_MS));
+    if (options.lax) Deno.unrefTimer(timer);
   };
-  arm(options.timeoutMs);
+  if (options.timeoutMs < Infinity) arm(options.timeoutMs);
   return {
     signal: abort.signal,
     sign: () => {

@@ -59,6 +59,7 @@ export interface LoadedManifest {
     readonly threads: number;
     readonly heldOutFraction: number;
     readonly noveltyQuantile: number;
+    readonly timeoutSeconds: number;
   };
 }
 

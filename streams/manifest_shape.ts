@@ -6,6 +6,8 @@ import { z } from "zod";
 
 /** A stage may be silent for this long, unless it says otherwise. */
 export const DEFAULT_TIMEOUT_SECONDS = 1800;
+/** Source, learner, class stages and sinks, which have more to do at once, may be silent for this long. */
+export const DEFAULT_RUN_TIMEOUT_SECONDS = 6 * 3600;
 /** Values that are in flight between two stages at once, unless a stage says otherwise. */
 export const DEFAULT_CAPACITY = 2;
 
@@ -58,6 +60,9 @@ export const runShape = z.strictObject({
   noveltyQuantile: z.number().min(0).max(0.5).default(0.01).meta({
     description: "A particle is novel when its log-likelihood is below this quantile of the held-out boxes",
   }),
+  timeoutSeconds: z.number().positive().default(DEFAULT_RUN_TIMEOUT_SECONDS).meta({
+    description: "A source, learner, class stage or sink without output and progress for this long is taken to hang",
+  }),
 });
 
 /** A manifest as written. */
@@ -108,6 +113,7 @@ export interface ResolvedManifest {
     readonly threads: number;
     readonly heldOutFraction: number;
     readonly noveltyQuantile: number;
+    readonly timeoutSeconds: number;
   };
   readonly resolved: { readonly tomosieve: string; readonly plugins: Readonly<Record<string, string>> };
 }

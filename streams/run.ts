@@ -6,7 +6,7 @@
 import type { ClassInput, ClassResult, ClassStage, Learner, Metrics, Sink, TruthView } from "./contract.ts";
 import { saveBundle } from "./bundle.ts";
 import { saveClassResults } from "./class_results.ts";
-import { RunError, StageError } from "./errors.ts";
+import { RunError } from "./errors.ts";
 import { fillStore } from "./fill.ts";
 import { labelBoxes, type Labels, novelBoxes, noveltyThreshold } from "./label.ts";
 import { driveLearner, heldOutBoxes, type Learnt } from "./learn.ts";
@@ -19,6 +19,7 @@ import { openRunFolder } from "./run_folder.ts";
 import { openBoxes, openRunView } from "./run_view.ts";
 import { Session } from "./session.ts";
 import { scoreParticles } from "./run_truth.ts";
+import { readTruth } from "./truth.ts";
 
 /** One JSON object that says how a run ended. */
 export interface RunSummary {
@@ -68,15 +69,23 @@ export async function runPipeline(file: LoadedManifestFile, options: RunOptions)
   for (const change of folder.changes) session.events.note("run", "manifest-changed", `resumed with another ${change}`);
   for (const warning of file.warnings) session.events.warn("manifest", "lint", warning);
 
+  // A truth that cannot be read, or is another run's, is told before hours of work and not after them.
+  if (manifest.truth !== null) await readTruth(manifest.truth);
   await session.timed("picking", () => fillStore(session));
   const count = ledger.particles().length;
   if (count === 0) throw new RunError(nothingFound(session));
+  if (manifest.truth !== null) await scoreParticles(session);
   const learnt = manifest.learn ? await learnClasses(session, manifest.learn) : null;
   const truth = manifest.truth === null ? null : await scoreParticles(session);
   await runSinks(session, "run", { ...resolved }, truth);
   ledger.setFact("done", true);
   await session.scratch.clear();
   return summarise(session, learnt, truth, (performance.now() - started) / 1000);
+}
+
+/** `1 tomogram`, `2 tomograms`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : noun.endsWith("s") ? "es" : "s"}`;
 }
 
 /** Says why there are no particles, with what is known. */
@@ -86,7 +95,7 @@ function nothingFound({ ledger }: Session): string {
   const drops = ledger.events().filter((event) => event.type === "drop").map((event) =>
     `${event.stage}: ${event.count} x ${event.message}`
   );
-  return `no particles: ${records.length} tomograms, ${picks} picks, 0 boxes${
+  return `no particles: ${counted(records.length, "tomogram")}, ${counted(picks, "pick")}, 0 boxes${
     drops.length ? ` (${drops.join("; ")})` : ""
   }: look at the source's contrast, the picker's threshold and its diameter`;
 }
@@ -104,7 +113,7 @@ async function learnClasses(session: Session, learn: LoadedLearner): Promise<Omi
   const { state, ...learnt } = await session.timed(
     "learning",
     () =>
-      inStage(learn.label, signal, () =>
+      session.within(learn.label, () =>
         driveLearner(learner, boxes, heldOut, `${dir}/checkpoints`, ledger, signal, (iteration) => {
           const { k } = iteration.clustering, { ddbi, labelChange } = iteration.figures;
           const change = labelChange === null || labelChange === undefined ? "" : `, ${(100 * labelChange).toFixed(1)} % of labels changed`;
@@ -118,7 +127,7 @@ async function learnClasses(session: Session, learn: LoadedLearner): Promise<Omi
   ledger.setFact("learnt", learnt);
 
   const labels = await session.timed("labelling", () =>
-    inStage(learn.label, signal, async () => {
+    session.within(learn.label, async () => {
       await learner.load(state);
       return await labelBoxes(learner, boxes, signal, (done, total) => progress.update("labelling", done, total));
     }));
@@ -163,9 +172,8 @@ async function describeClasses(
   for (const entry of manifest.classes) {
     const stage = await session.create(entry) as ClassStage;
     const features = { rows: boxes.rows, dims: labels.dims, values: labels.features };
-    results[entry.name] = await inStage(
+    results[entry.name] = await session.within(
       entry.label,
-      signal,
       () => stage.describe({ boxes, features, classIds: labels.classIds, classes, learnerState, signal }),
     );
   }
@@ -186,17 +194,7 @@ export async function runSinks(
   for (const entry of manifest.sinks) {
     signal.throwIfAborted();
     const sink = await session.create(entry) as Sink;
-    await session.timed("sinks", () => inStage(entry.label, signal, () => sink.write(view, manifest.run.dir)));
-  }
-}
-
-/** Puts the stage's name before an error; an abort stays an abort. */
-async function inStage<T>(label: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error instanceof StageError ? error : new StageError(label, error);
+    await session.timed("sinks", () => session.within(entry.label, () => sink.write(view, manifest.run.dir)));
   }
 }
 

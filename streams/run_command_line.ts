@@ -82,7 +82,9 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   // Nothing is left that could wake the program, and the verb has not ended: some plugin waits for what will never come.
   let stalled = false;
   globalThis.addEventListener("beforeunload", (event) => {
-    const error = new RunError("the work has come to a stand: a plugin waits for something that nothing is left to bring about");
+    const error = new RunError(
+      "the work has come to a stand: the plugin waits for something that nothing is left to bring about; mend this plugin, then use --resume",
+    );
     if (stalled || controller.signal.aborted) {
       report(error, debug);
       Deno.exit(1);

@@ -4,13 +4,30 @@
  */
 import { createRandom } from "../plugins/kernels/random.ts";
 import type { Engine, PluginContext } from "./contract.ts";
-import { StageError } from "./errors.ts";
+import { RunError, StageError } from "./errors.ts";
 import { EventLog } from "./events.ts";
 import type { Ledger } from "./ledger.ts";
+import { type SilenceLimit, untilAborted, watchdog } from "./lift.ts";
 import type { LoadedEntry, LoadedManifest } from "./loaded_manifest.ts";
 import { WorkerPool } from "./pool.ts";
 import type { Progress } from "./progress.ts";
 import { DiskScratch } from "./scratch.ts";
+
+/** How long a plugin may take to put its things away when the user has stopped the run. */
+const GRACE_MS = 3000;
+
+/** Waits until a promise is settled, but no longer than `longestMs`. */
+async function settled(promise: Promise<unknown>, longestMs: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, longestMs));
+  await Promise.race([promise.then(() => {}, () => {}), late]);
+  clearTimeout(timer);
+}
+
+/** Whether one label is that of the other's part: `learn.parts.embed "yopo"` of `learn "disca"`. */
+function isPartOf(label: string, whole: string): boolean {
+  return label === whole || whole.startsWith("learn ") && label.startsWith("learn.parts.");
+}
 
 /** A running job's shared means. */
 export class Session implements AsyncDisposable {
@@ -62,13 +79,37 @@ export class Session implements AsyncDisposable {
       warn: (code, message) => events.warn(stage, code, message),
       note: (code, message) => events.note(stage, code, message),
     };
-    try {
+    return await this.within(stage, async () => {
       const instance = await plugin.create(entry.options, context, parts);
       if (instance?.[Symbol.asyncDispose]) this.#disposables.use(instance as AsyncDisposable);
       return instance;
+    });
+  }
+
+  /** How long the plugin `stage`, or those it works with, may show no sign of life. */
+  silenceLimit(stage: string): SilenceLimit {
+    const lastSign = () => Math.max(...[...this.lastSigns].filter(([other]) => isPartOf(other, stage)).map(([, time]) => time), 0);
+    return { timeoutMs: 1000 * this.manifest.run.timeoutSeconds, lastSign, key: "run.timeoutSeconds", lax: true };
+  }
+
+  /**
+   * Runs the work of the plugin `stage`: its name stands before its errors, and the work is left when the run is stopped or when the plugin
+   * shows no sign of life for too long. An abort by the user stays an abort.
+   */
+  async within<T>(stage: string, work: () => Promise<T>): Promise<T> {
+    const watch = watchdog(this.silenceLimit(stage));
+    let working: Promise<T> | undefined;
+    try {
+      working = work();
+      return await untilAborted(working, AbortSignal.any([this.signal, watch.signal]));
     } catch (error) {
-      signal.throwIfAborted();
-      throw new StageError(stage, error);
+      if (this.signal.aborted && !(this.signal.reason instanceof RunError)) {
+        if (working) await settled(working, GRACE_MS);
+        throw this.signal.reason;
+      }
+      throw error instanceof StageError ? error : new StageError(stage, error);
+    } finally {
+      watch.stop();
     }
   }
 
@@ -91,12 +132,21 @@ export class Session implements AsyncDisposable {
   /** Adds the seconds of `work` to the phase's time, over interruptions too. */
   async timed<T>(phase: string, work: () => Promise<T>): Promise<T> {
     const start = performance.now();
-    try {
-      return await work();
-    } finally {
+    const record = () => {
       this.timings[phase] = (this.timings[phase] ?? 0) + (performance.now() - start) / 1000;
       this.ledger.setFact("timings", this.timings);
+    };
+    let result: T;
+    try {
+      result = await work();
+    } catch (error) {
+      try {
+        record();
+      } catch { /* the work's own failure is what a user has to hear of */ }
+      throw error;
     }
+    record();
+    return result;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { inferPipeline } from "../infer.ts";
 import { stderrProgress } from "../progress.ts";
-import { report } from "./run.ts";
+import { report, sayHowToGoOn } from "./run.ts";
 
 /** What the command line gives. */
 export interface InferVerbOptions {
@@ -24,6 +24,9 @@ export async function inferVerb(options: InferVerbOptions): Promise<number> {
   const progress = stderrProgress();
   try {
     report(await inferPipeline({ ...options, progress }), options.json ?? false, progress.log);
+  } catch (error) {
+    sayHowToGoOn(options.signal, progress.log);
+    throw error;
   } finally {
     progress.close();
   }

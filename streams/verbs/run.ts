@@ -3,6 +3,7 @@
  * @module
  */
 import { exists } from "../bundle.ts";
+import { RunError } from "../errors.ts";
 import { loadManifest } from "../manifest.ts";
 import { stderrProgress } from "../progress.ts";
 import { counted, describeRun, runPipeline, type RunSummary } from "../run.ts";
@@ -33,10 +34,19 @@ export async function runVerb(options: RunVerbOptions): Promise<number> {
   }
   try {
     report(await runPipeline(file, { resume: options.resume, signal, progress }), json ?? false, progress.log);
+  } catch (error) {
+    sayHowToGoOn(signal, progress.log);
+    throw error;
   } finally {
     progress.close();
   }
   return 0;
+}
+
+/** Tells a user who has stopped a command how to go on with it. */
+export function sayHowToGoOn(signal: AbortSignal, log: (line: string) => void): void {
+  if (!signal.aborted || signal.reason instanceof RunError) return;
+  log("interrupted: the same command with --resume goes on from here");
 }
 
 /** The closing lines for a person, and the one JSON object for a program. */
