@@ -25,14 +25,26 @@ import {
 } from "../../streams/contract.ts";
 import { RunError } from "../../streams/errors.ts";
 import { nestStates, partState } from "../kernels/state.ts";
-import { changed, finite, gather, mostProbable, numbersOf, sameNames, stratified } from "./disca/labelling.ts";
+import {
+  changed,
+  concordance,
+  evenly,
+  finite,
+  gather,
+  mostProbable,
+  numbersOf,
+  outputs,
+  sameNames,
+  stratified,
+} from "./disca/labelling.ts";
 import { type CompleteOptions, discaOptions, discaPartDefaults, expandDiscaOptions } from "./disca/options.ts";
+import { loadProgress, type Progress, saveProgress } from "./disca/progress.ts";
 import { calibrate, embedAll, embedRotated, posteriorOfAll } from "./disca/survey.ts";
 import { teach } from "./disca/teach.ts";
 
 /** Fewer boxes than this hold no classes worth a name. */
 const FEWEST_BOXES = 20;
-/** Share of the boxes, and their largest number, on which labels of rotated and unrotated boxes are compared. */
+/** Share of the boxes, and their largest number, that no embedder is taught on: there labels of rotated and unrotated boxes are compared. */
 const AGREEMENT_SHARE = 0.1;
 const AGREEMENT_BOXES = 500;
 /** Factor of the label smoothing from one iteration to the next (published). */
@@ -47,34 +59,10 @@ interface Parts {
   readonly refine?: Refiner;
 }
 
-/** Where labels come from: the mixture over an embedder's features, or the refiner's class averages. */
-type Labeller = "mixture" | "refine";
-
-/** What one iteration leaves for the next, and for `predict`. */
-interface Progress {
-  readonly iteration: number;
-  readonly labeller: Labeller;
-  /** Whether features are those of the part `start`. */
-  readonly started: boolean;
-  readonly k: number;
-  /** `[k]` lasting names. */
-  readonly classIds: Int32Array;
-  readonly nextClassId: number;
-  /** `[count]` slots. */
-  readonly labels: Int32Array;
-  /** `[count]` slots of the mixture over the network's features: what the stop rule looks at. */
-  readonly mixtureLabels: Int32Array;
-  readonly mixtureK: number;
-  readonly stableFor: number;
-  /** Best agreement and DDBI so far. */
-  readonly bestAgreement: number;
-  readonly bestDdbi: number;
-  /** Names that the embedder's head has now; empty before the first. */
-  readonly headClassIds: Int32Array;
-}
-
 class Disca implements Learner {
   #progress: Progress | null = null;
+  /** `[count, k]` of the refiner, once it has refined. */
+  #posterior: Float32Array | null = null;
 
   constructor(readonly options: CompleteOptions, readonly context: PluginContext, readonly parts: Parts) {}
 
@@ -87,12 +75,13 @@ class Disca implements Learner {
         `${boxes.count} boxes are too few to find classes in (at least ${FEWEST_BOXES}): pick more particles or add tomograms`,
       );
     }
-    const probe = fitted.filter((_, i) => i % Math.max(1, Math.round(1 / AGREEMENT_SHARE)) === 0).slice(0, AGREEMENT_BOXES);
-    const survey = { boxes, all, fitted, probe, signal };
+    const published = this.options.recipe === "published";
+    const probe = published ? new Int32Array() : evenly(fitted, Math.min(AGREEMENT_BOXES, Math.round(fitted.length * AGREEMENT_SHARE)));
+    const probed = new Set(probe);
+    const taught = fitted.filter((i) => !probed.has(i));
+    const survey = { boxes, all, fitted, taught, probe, signal };
 
     if (this.#progress === null) yield await this.#first(survey);
-    // After load(): what can be computed again was not saved.
-    let posterior: Float32Array | null = null;
     while (!this.#finished()) {
       const before: Progress = this.#progress!;
       signal.throwIfAborted();
@@ -100,8 +89,9 @@ class Disca implements Learner {
         yield await this.#refine(survey);
         continue;
       }
-      if (before.labeller === "refine") posterior ??= await posteriorOfAll(parts.refine!, boxes, before.k, context, signal);
-      const loss = await this.#teach(survey, posterior);
+      // After load(): what can be computed again was not saved.
+      if (before.labeller === "refine") this.#posterior ??= await posteriorOfAll(parts.refine!, boxes, before.k, context, signal);
+      const loss = await this.#teach(survey);
       yield await this.#next(survey, loss);
     }
     if (this.#progress!.k === 1) context.note("no-structure", "one class: no structure found in these boxes");
@@ -119,47 +109,16 @@ class Disca implements Learner {
 
   async save(): Promise<State> {
     const { parts } = this;
-    const {
-      iteration,
-      labeller,
-      started,
-      k,
-      nextClassId,
-      mixtureK,
-      stableFor,
-      bestAgreement,
-      bestDdbi,
-      classIds,
-      labels,
-      mixtureLabels,
-      headClassIds,
-    } = this.#now();
-    const own: State = {
-      version: 1,
-      values: {
-        iteration,
-        labeller,
-        started,
-        k,
-        nextClassId,
-        mixtureK,
-        stableFor,
-        bestAgreement: finite(bestAgreement),
-        bestDdbi: finite(bestDdbi),
-      },
-      arrays: { classIds, labels, mixtureLabels, headClassIds },
-    };
+    const now = this.#now();
     const inner: Record<string, State> = { cluster: await parts.cluster.save() };
     if (parts.start) inner.start = await parts.start.save();
     // The network is not there before it was first used.
-    if (!started) inner.embed = await parts.embed.save();
-    if (labeller === "refine") inner.refine = await parts.refine!.save();
-    return nestStates(own, inner);
+    if (!now.started) inner.embed = await parts.embed.save();
+    if (now.labeller === "refine") inner.refine = await parts.refine!.save();
+    return nestStates(saveProgress(now), inner);
   }
 
   async load(state: State): Promise<void> {
-    const { values, arrays } = state;
-    const ints = (name: string) => arrays[name] as Int32Array;
     for (const name of ["cluster", "start", "embed", "refine"] as const) {
       const saved = partState(state, name), part = this.parts[name];
       if (!saved) continue;
@@ -170,21 +129,8 @@ class Disca implements Learner {
       }
       await part.load(saved);
     }
-    this.#progress = {
-      iteration: values.iteration as number,
-      labeller: values.labeller as Labeller,
-      started: values.started as boolean,
-      k: values.k as number,
-      nextClassId: values.nextClassId as number,
-      mixtureK: values.mixtureK as number,
-      stableFor: values.stableFor as number,
-      bestAgreement: values.bestAgreement as number | null ?? -Infinity,
-      bestDdbi: values.bestDdbi as number | null ?? Infinity,
-      classIds: ints("classIds"),
-      labels: ints("labels"),
-      mixtureLabels: ints("mixtureLabels"),
-      headClassIds: ints("headClassIds"),
-    };
+    this.#progress = loadProgress(state);
+    this.#posterior = null;
   }
 
   #now(): Progress {
@@ -224,7 +170,7 @@ class Disca implements Learner {
       mixtureK: found.clustering.k,
       stableFor: 0,
       bestAgreement: -Infinity,
-      bestDdbi: Infinity,
+      bestScore: Infinity,
       headClassIds: new Int32Array(),
     };
     return await this.#report(survey, features, found.clustering, { loss: null, labelChange: null });
@@ -246,7 +192,8 @@ class Disca implements Learner {
     const refinement = await parts.refine!.refine(boxes, subset, start, 1);
     const { k } = refinement;
     const named = this.#name(start, { k, labels: refinement.labels, classIds: new Int32Array(k), criteria: [] });
-    const labels = mostProbable(await posteriorOfAll(parts.refine!, boxes, k, context, signal), k);
+    this.#posterior = await posteriorOfAll(parts.refine!, boxes, k, context, signal);
+    const labels = mostProbable(this.#posterior, k);
     const features = await embedAll(this.#embedder(before.started), boxes, all, context, signal);
     const clustering: Clustering = { k, labels, classIds: named.classIds, criteria: refinement.trace.map(numbersOf) };
     const found = await this.#cluster(features, survey, clustering, 1);
@@ -261,7 +208,7 @@ class Disca implements Learner {
       mixtureK: found.clustering.k,
       stableFor: 0,
       bestAgreement: -Infinity,
-      bestDdbi: Infinity,
+      bestScore: Infinity,
     };
     return await this.#report(survey, features, clustering, {
       loss: null,
@@ -270,25 +217,29 @@ class Disca implements Learner {
   }
 
   /** Trains the embedder on the present labels. */
-  async #teach(survey: Survey, posterior: Float32Array | null): Promise<number> {
-    const { options, context, parts } = this;
-    const { boxes, fitted, signal } = survey;
+  async #teach(survey: Survey): Promise<number> {
+    const { options, context, parts } = this, posterior = this.#posterior;
+    const { boxes, fitted, taught, signal } = survey;
     const now = this.#now(), { k, labels, iteration } = now;
     const smoothing = options.labelSmoothing * SMOOTHING_DECAY ** iteration;
     const targets = new Float32Array(boxes.count * k).fill(smoothing / k);
+    // The head's outputs belong to names: a clustering that numbers the same classes otherwise needs no new head.
+    const fresh = !sameNames(now.headClassIds, now.classIds), output = outputs(fresh ? now.classIds : now.headClassIds, now.classIds);
     for (let i = 0; i < boxes.count; i++) {
-      for (let c = 0; c < k; c++) targets[i * k + c] += (1 - smoothing) * (posterior ? posterior[i * k + c] : labels[i] === c ? 1 : 0);
+      for (let c = 0; c < k; c++) {
+        targets[i * k + output[c]] += (1 - smoothing) * (posterior ? posterior[i * k + c] : labels[i] === c ? 1 : 0);
+      }
     }
-    if (!sameNames(now.headClassIds, now.classIds)) {
+    if (fresh) {
       if (now.started) await calibrate(parts.embed, boxes, fitted, signal);
-      const features = await embedAll(parts.embed, boxes, fitted, context, signal);
-      await parts.embed.setClasses(k, features, gather(targets, k, fitted), iteration + 1);
+      const features = await embedAll(parts.embed, boxes, taught, context, signal);
+      await parts.embed.setClasses(k, features, gather(targets, k, taught), iteration + 1);
       this.#progress = { ...now, headClassIds: now.classIds };
     }
     const learningRate = options.learningRate * options.learningRateDecay ** iteration;
     return await teach(
       parts.embed,
-      { boxes, indices: fitted, targets, k, iteration: iteration + 1, epochs: options.epochs, batchSize: options.batchSize, learningRate },
+      { boxes, indices: taught, targets, k, iteration: iteration + 1, epochs: options.epochs, batchSize: options.batchSize, learningRate },
       context,
       signal,
     );
@@ -306,7 +257,7 @@ class Disca implements Learner {
       ? { classIds: before.classIds, nextClassId: before.nextClassId }
       : this.#name(previous, { ...found.clustering, labels: found.labels });
     const mixtureIds = fixed ? this.#name(previous, { ...found.clustering, labels: found.labels }).classIds : named.classIds;
-    const beforeIds = fixed && !before.started
+    const beforeIds = fixed
       ? this.#name(previous, { k: before.mixtureK, labels: before.mixtureLabels, classIds: new Int32Array(), criteria: [] }).classIds
       : before.classIds;
     const change = changed({ labels: before.mixtureLabels, classIds: beforeIds }, { labels: found.labels, classIds: mixtureIds });
@@ -376,13 +327,15 @@ class Disca implements Learner {
     if (options.recipe === "default") {
       const rotated = await embedRotated(this.#embedder(now.started), boxes, probe, context, signal);
       const { labels: seen } = await parts.cluster.predict(rotated);
-      agreement = seen.reduce((sum, slot, j) => sum + (slot === now.mixtureLabels[probe[j]] ? 1 : 0), 0) / probe.length;
+      // Aligned labels are the better judge: which features tell the aligned classes apart, whatever the orientation?
+      const judge = now.labeller === "refine" ? labels : now.mixtureLabels;
+      agreement = concordance(gather(judge, 1, probe), seen);
     }
     // Labels of the refiner are better than those of the start whatever the features say; among its iterations, features decide.
     const rank = agreement ?? 0;
-    const best = rank > now.bestAgreement || rank === now.bestAgreement && sign * ddbi < now.bestDdbi || iteration === 0 ||
+    const best = rank > now.bestAgreement || rank === now.bestAgreement && sign * ddbi < now.bestScore || iteration === 0 ||
       now.labeller === "refine" && iteration === 1;
-    if (best) this.#progress = { ...now, bestAgreement: rank, bestDdbi: sign * ddbi };
+    if (best) this.#progress = { ...now, bestAgreement: rank, bestScore: sign * ddbi };
     const finished = this.#finished();
     return {
       index: iteration,
@@ -399,6 +352,8 @@ interface Survey {
   readonly boxes: LearnInput["boxes"];
   readonly all: Int32Array;
   readonly fitted: Int32Array;
+  /** Those of the fitted that the embedder learns from. */
+  readonly taught: Int32Array;
   readonly probe: Int32Array;
   readonly signal: AbortSignal;
 }

@@ -2,12 +2,16 @@
  * Small steps on labels and tables of boxes.
  * @module
  */
+import { measureAgreement, tabulateConfusion } from "../../kernels/agreement.ts";
 
 /** Null where JSON has no word for a number. */
 export const finite = (value: number): number | null => Number.isFinite(value) ? value : null;
 
-/** Whether slots have the same names in the same order. */
-export const sameNames = (a: Int32Array, b: Int32Array): boolean => a.length === b.length && a.every((id, i) => id === b[i]);
+/** Whether two lists hold the same names, in whatever order. */
+export const sameNames = (a: Int32Array, b: Int32Array): boolean => a.length === b.length && a.every((id) => b.includes(id));
+
+/** Which of a head's outputs, named `head`, each of the slots named `classIds` is. */
+export const outputs = (head: Int32Array, classIds: Int32Array): Int32Array => classIds.map((id) => head.indexOf(id));
 
 /** Rows of a table `[n, width]`, in the order of `indices`. */
 export function gather<T extends Float32Array | Int32Array>(values: T, width: number, indices: Int32Array): T {
@@ -46,4 +50,18 @@ export function stratified(indices: Int32Array, labels: Int32Array, limit: numbe
 /** The numbers among a trace's entries. */
 export function numbersOf(row: Readonly<Record<string, number | string>>): Record<string, number> {
   return Object.fromEntries(Object.entries(row).filter((entry): entry is [string, number] => typeof entry[1] === "number"));
+}
+
+/** `count` of the indices, evenly spaced. */
+export function evenly(indices: Int32Array, count: number): Int32Array {
+  return Int32Array.from({ length: Math.min(count, indices.length) }, (_, i) => indices[Math.floor(i * indices.length / count)]);
+}
+
+/**
+ * How far two labelings of the same boxes agree, corrected for chance (the adjusted Rand index); 0 when either is one class, which agrees
+ * with anything.
+ */
+export function concordance(a: Int32Array, b: Int32Array): number {
+  if (new Set(a).size < 2 || new Set(b).size < 2) return 0;
+  return measureAgreement(tabulateConfusion(a, b)).ari;
 }

@@ -65,7 +65,18 @@ export function discaPartDefaults(
   return options.recipe === "published"
     ? {
       embed: { use: "yopo", options: { gaussianDropout: 0.5, loss: "categorical-hinge", lowPassVoxels: 0, headLearningRate: 1e-4 } },
-      cluster: { use: "gmm-bic", options: { components: 16 } },
+      cluster: {
+        use: "gmm-bic",
+        options: {
+          components: 16,
+          candidates: [5, 10, 20],
+          criterion: "bic-paper",
+          restarts: 5,
+          previous: "compete",
+          pooling: 0,
+          regularisationUnit: "absolute",
+        },
+      },
       start: null,
       refine: null,
     }

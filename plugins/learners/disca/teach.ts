@@ -31,7 +31,12 @@ export async function teach(embedder: Embedder, lesson: Lesson, context: PluginC
   for (let epoch = 0; epoch < epochs; epoch++) {
     // Item 2 i is box i itself, item 2 i + 1 its rotated copy.
     const order = context.random("order", iteration, epoch).permutation(2 * indices.length);
-    for (let at = 0; at < order.length; at += batchSize) batches.push(order.subarray(at, at + batchSize));
+    for (let at = 0; at < order.length;) {
+      // One box alone has no batch statistics: it joins the batch before it.
+      const end = order.length - at <= batchSize + 1 ? order.length : at + batchSize;
+      batches.push(order.subarray(at, end));
+      at = end;
+    }
   }
   const seed = context.random("rotations").integer(2 ** 31);
   const perEpoch = batches.length / epochs;
