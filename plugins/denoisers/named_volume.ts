@@ -1,5 +1,5 @@
 /**
- * Finds a tomogram's volume by the name in an option.
+ * Volumes of a tomogram by the names in options: finding one, adding one, saying what one was made of.
  * @module
  */
 import type { Tomogram, Volume } from "../../streams/contract.ts";
@@ -22,6 +22,34 @@ export function namedVolume(tomogram: Tomogram, name: string, stage: string): Vo
     );
   }
   return volume;
+}
+
+/** What derived volumes depend on beyond the tomogram's metadata. */
+const sources = new WeakMap<Volume, string>();
+
+/**
+ * The tomogram with one volume more.
+ *
+ * @param origin How the volume was made, for the report.
+ * @param source All that it depends on, for keys of what is made from it.
+ * @throws {RunError} When the name is taken.
+ */
+export function withVolume(tomogram: Tomogram, name: string, volume: Volume, origin: string, source: string, stage: string): Tomogram {
+  if (Object.hasOwn(tomogram.volumes, name)) {
+    throw new RunError(`${stage}: tomogram "${tomogram.id}" already has a volume "${name}": set another "name"`);
+  }
+  sources.set(volume, source);
+  return {
+    ...tomogram,
+    volumes: { ...tomogram.volumes, [name]: volume },
+    metadata: { ...tomogram.metadata, [`volume ${name}`]: origin },
+  };
+}
+
+/** Says all that a volume depends on: the file and every stage before. For `scratch.volume`. */
+export function volumeKey(tomogram: Tomogram, name: string): string {
+  const source = sources.get(tomogram.volumes[name]) ?? name;
+  return JSON.stringify([tomogram.id, source, Object.entries(tomogram.metadata).sort(([a], [b]) => a < b ? -1 : 1)]);
 }
 
 /** The file a tomogram came from, or its id: the first words of a message about its content. */
