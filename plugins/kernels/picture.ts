@@ -186,13 +186,13 @@ export function markerCorners(shape: MarkerShape): readonly (readonly [number, n
     case "circle":
       return [];
     case "square":
-      return polygon(4, Math.PI / 4).map(([x, y]) => [x * 1.2, y * 1.2]);
+      return polygon(4, Math.PI / 4).map(([x, y]) => [x * 1.15, y * 1.15]);
     case "triangle":
-      return polygon(3, 0).map(([x, y]) => [x * 1.25, y * 1.25 + 0.15]);
+      return polygon(3, 0).map(([x, y]) => [x * 1.15, y * 1.15 + 0.15]);
     case "wedge":
-      return polygon(3, Math.PI).map(([x, y]) => [x * 1.25, y * 1.25 - 0.15]);
+      return polygon(3, Math.PI).map(([x, y]) => [x * 1.15, y * 1.15 - 0.15]);
     case "diamond":
-      return polygon(4, 0).map(([x, y]) => [x * 1.2, y * 1.2]);
+      return polygon(4, 0).map(([x, y]) => [x * 1.15, y * 1.15]);
     case "hexagon":
       return polygon(6, 0).map(([x, y]) => [x * 1.1, y * 1.1]);
     case "cross":

@@ -69,22 +69,24 @@ function volumeFigure(volume: ClassVolume): Html {
   }</div><figcaption>${volume.name}</figcaption></figure>`;
 }
 
-function classFigures(each: ReportClass): Html {
+function classFigures(facts: ReportFacts, each: ReportClass): Html {
   const rows: [string, Html | string][] = [];
   if (each.truth) rows.push(["true species", markup`<bdi>${each.truth.label}</bdi> ${formatShare(each.truth.share)}`]);
   if (each.meanLogLikelihood !== null) rows.push(["mean log-likelihood", formatFigure(each.meanLogLikelihood)]);
-  rows.push(["novel", formatCount(each.novel)]);
+  if (facts.judgesNovelty) rows.push(["novel", formatCount(each.novel)]);
   for (const [name, value] of each.figures.slice(0, 8)) {
     rows.push([formatName(name), typeof value === "number" ? formatFigure(value) : markup`<bdi>${value}</bdi>`]);
   }
   return markup`<dl>${rows.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
-function classRow(each: ReportClass, members: readonly Html[], shown: number): Html {
+function classRow(facts: ReportFacts, each: ReportClass, members: readonly Html[], shown: number): Html {
   const volumes = each.volumes.slice(0, 2);
   return markup`<article data-c="${each.id}" id="class-${each.id}"><header><h3>${classMarker(each.style)} Class ${each.id}</h3><p><b>${
     formatCount(each.members.length)
-  }</b> ${each.members.length === 1 ? "particle" : "particles"} <span>${formatShare(each.share)}</span></p>${classFigures(each)}</header>${
+  }</b> ${each.members.length === 1 ? "particle" : "particles"} <span>${formatShare(each.share)}</span></p>${
+    classFigures(facts, each)
+  }</header>${
     volumes.length > 0 ? markup`<div class="volumes">${volumes.map(({ volume }) => volumeFigure(volume))}</div>` : null
   }<figure class="members">${
     members.length > 0
@@ -116,7 +118,7 @@ export async function classSection(facts: ReportFacts, shown: number): Promise<H
       const { plane, range } = memberSection(voxels.subarray(i * size, (i + 1) * size), boxes.boxVoxels);
       return image(plane, range, `member of class ${each.id}: particle ${row}`);
     });
-    rows.push(classRow(each, images, shown));
+    rows.push(classRow(facts, each, images, shown));
   }
   const box = facts.voxelSizeAngstrom > 0
     ? `${formatLength(boxes.boxVoxels * facts.voxelSizeAngstrom)} (${boxes.boxVoxels} voxels)`

@@ -89,6 +89,8 @@ const CRITERION: Readonly<Record<string, string>> = {
   bic: "BIC",
   bicFull: "BIC, all parameters",
   aic: "AIC",
+  bicPaper: "BIC, parameters as in the paper",
+  parametersPaper: "parameters as in the paper",
   logLikelihood: "log-likelihood",
 };
 
@@ -115,7 +117,7 @@ function selection(facts: ReportFacts): Html | null {
   }</tr></thead><tbody>${
     sorted.map((row) =>
       markup`<tr${byK && row.k === chosen ? new Html(' class="chosen"') : null}>${
-        columns.map((name) => markup`<td class="n">${formatFigure(row[name], 7)}</td>`)
+        columns.map((name) => markup`<td class="n">${formatFigure(row[name], 5)}</td>`)
       }</tr>`
     )
   }</tbody></table></div></div>`;
@@ -148,26 +150,23 @@ function tableView(table: Table, classStyles: ReadonlyMap<number, ClassStyle>): 
   const rises = numeric.length === names.length && names.length > 1 && count >= 8 &&
     table.columns[first].every((value, i, all) => i === 0 || (value as number) > (all[i - 1] as number));
   const styleOf = (name: string) => classStyles.get(Number(/^class (-?\d+)/.exec(name)?.[1]));
-  const lines = others.map((name): ChartLine => ({
+  const lineOf = (name: string): ChartLine => ({
     name,
     style: styleOf(name),
     points: table.columns[first].map((x, i) => [x as number, table.columns[name][i] as number]),
-  }));
-  const chart = rises
-    ? lineChart({
-      title: table.name,
-      xName: formatName(first),
-      lines,
-      ...(/fsc/i.test(table.name) ? { yRange: [-0.1, 1.02] as const } : {}),
-    })
-    : null;
-  const legend = chart && others.length > 1
-    ? markup`<p class="legend">${
-      others.map((name) => {
-        const style = styleOf(name);
-        return markup`<span>${style ? classMarker(style) : null} ${formatName(name)}</span> `;
-      })
-    }</p>`
+  });
+  // Curves of classes share one chart; other figures have scales of their own.
+  const together = others.every((name) => styleOf(name) !== undefined);
+  const drawn = others.filter((name) => !/^(epoch|step|round|iteration)$/i.test(name));
+  const xName = formatName(first);
+  const range = /fsc/i.test(table.name) ? { yRange: [-0.1, 1.02] as const } : {};
+  const charts = !rises
+    ? []
+    : together
+    ? [lineChart({ title: table.name, xName, lines: others.map(lineOf), ...range })]
+    : drawn.slice(0, 6).map((name) => lineChart({ title: table.name, hint: formatName(name), xName, lines: [lineOf(name)], ...range }));
+  const legend = charts.length > 0 && together
+    ? markup`<p class="legend">${others.map((name) => markup`<span>${classMarker(styleOf(name)!)} ${formatName(name)}</span> `)}</p>`
     : null;
   // What stands beside each class already is here for completeness.
   const isOfClasses = names.some((name) => name === "classId" || name === "class");
@@ -182,9 +181,9 @@ function tableView(table: Table, classStyles: ReadonlyMap<number, ClassStyle>): 
         })
       }</tr>`)
   }</tbody></table></div>${count > TABLE_ROWS ? markup`<p class="how">The first ${TABLE_ROWS} of ${formatCount(count)} rows.</p>` : null}`;
-  return markup`${chart}${legend}<details${chart || count > 12 || isOfClasses ? null : new Html(" open")}><summary>${table.name}: ${
-    formatNoun(count, "row")
-  }</summary>${rows}</details>`;
+  return markup`${charts.length > 0 ? markup`<div class="charts">${charts}</div>` : null}${legend}<details${
+    charts.length > 0 || count > 12 || isOfClasses ? null : new Html(" open")
+  }><summary>${table.name}: ${formatNoun(count, "row")}</summary>${rows}</details>`;
 }
 
 /** Tables of the class stages; null when there are none. */

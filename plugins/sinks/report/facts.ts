@@ -37,6 +37,8 @@ export interface ReportFacts {
   readonly diameterFrom: string;
   /** 0 when unknown. */
   readonly voxelSizeAngstrom: number;
+  /** Whether particles could be marked as novel at all. */
+  readonly judgesNovelty: boolean;
   /** Whether particles have places in tomograms. */
   readonly inTomograms: boolean;
 }
@@ -139,7 +141,9 @@ export function gatherFacts(view: RunView): ReportFacts {
   const voxelSizeAngstrom = view.boxes.voxelSizeAngstrom || view.tomograms[0]?.voxelSizeAngstrom || 0;
   let inTomograms = false;
   for (let i = 0; i < particles.count && !inTomograms; i++) inTomograms = Number.isFinite(particles.centresXyz[3 * i]);
-  return { view, classes, voxelSizeAngstrom, inTomograms, ...particleDiameter(view, voxelSizeAngstrom) };
+  const judgesNovelty = particles.logLikelihood.some((value) => !Number.isNaN(value)) &&
+    !view.events.some(({ code }) => code === "novelty-off");
+  return { view, classes, voxelSizeAngstrom, inTomograms, judgesNovelty, ...particleDiameter(view, voxelSizeAngstrom) };
 }
 
 function commonTruth(view: RunView, members: Int32Array): ReportClass["truth"] {

@@ -16,6 +16,13 @@ export function findingOf({ view, classes }: ReportFacts): string {
     : `${particles} sorted into ${formatNoun(classes.length, "known class", "known classes")}`;
 }
 
+/** What the report is about, by the names of the tomograms: the folder's own name may change. */
+export function subjectOf({ view }: ReportFacts): string | null {
+  if (view.tomograms.length === 0) return null;
+  const others = view.tomograms.length - 1;
+  return others === 0 ? view.tomograms[0].id : `${view.tomograms[0].id} and ${formatNoun(others, "other")}`;
+}
+
 function sentences({ view, classes, inTomograms }: ReportFacts): Html {
   const learn = manifestEntry(view.manifest, "learn");
   const recipe = learn.options?.recipe;
@@ -62,7 +69,7 @@ function figures(facts: ReportFacts): Html {
         `${view.converged ? "converged" : "stopped at the maximum"}; kept no. ${view.keptIteration}`,
       )
       : null
-  }${fact("Novel", formatCount(novel), "unlike anything learnt from")}</dl>`;
+  }${facts.judgesNovelty ? fact("Novel", formatCount(novel), "unlike anything learnt from") : null}</dl>`;
 }
 
 /** Bar of the classes' shares, in per cent of the page's width; the widest carry their names. */
@@ -90,7 +97,7 @@ function shares({ classes, view }: ReportFacts): Html | null {
   }">${joinHtml(parts)}</svg>`;
 }
 
-/** The head of the page. `name` is the run's, where it has one. */
+/** The head of the page. `name` is {@linkcode subjectOf} the report. */
 export function headline(facts: ReportFacts, name: string | null): Html {
   return markup`<header class="top"><p class="over"><span>tomosieve</span>${name === null ? null : markup` <bdi>${name}</bdi>`}</p><h1>${
     findingOf(facts)

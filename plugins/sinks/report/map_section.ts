@@ -48,11 +48,11 @@ export function mapFeatures({ view }: ReportFacts, limit: number, random: Random
   return { rows, components, neighbours, explained: [share(0), share(1)] };
 }
 
-/** Range that holds all points but the farthest half per cent on each side, widened by a margin. */
+/** Range that holds all points but the farthest two per cent on each side, widened by a margin; those stand at the frame. */
 function rangeOf(values: Float64Array, axis: number): [number, number] {
   const sorted = Float64Array.from({ length: values.length / 2 }, (_, i) => values[2 * i + axis]).sort();
-  const low = sorted[Math.floor(0.005 * (sorted.length - 1))], high = sorted[Math.ceil(0.995 * (sorted.length - 1))];
-  const margin = 0.06 * (high - low) || 1;
+  const low = sorted[Math.floor(0.02 * (sorted.length - 1))], high = sorted[Math.ceil(0.98 * (sorted.length - 1))];
+  const margin = 0.12 * (high - low) || 1;
   return [low - margin, high + margin];
 }
 

@@ -113,13 +113,15 @@ export function lineChart(chart: Chart): Html | null {
   }</svg></figure>`;
 }
 
-/** Where the marked point's value stands clear of the line: above a falling one, below a rising one, to the right where there is room. */
+/** Where the marked point's value stands clear of its line: right of the point where there is room, on the side that the line leaves free. */
 function placeValue(known: readonly (readonly [number, number])[], marked: number, x: number, y: number, characters: number) {
   const at = known.findIndex(([each]) => each === marked);
-  const before = at > 0 ? known[at - 1][1] : known[at][1];
-  const below = before < known[at][1] ? y + 20 < HEIGHT - BOTTOM : y - 16 < TOP;
-  const fits = x + 7 + 8.2 * characters < WIDTH;
-  return { x: fits ? x + 7 : WIDTH - 1, y: below ? y + 17 : y - 9, anchor: fits ? "start" : "end" };
+  const right = x + 7 + 8.2 * characters < WIDTH;
+  const before = known[at - 1]?.[1] ?? known[at][1], after = known[at + 1]?.[1] ?? known[at][1];
+  // A line that leaves upwards crosses what stands above it; one that came downwards crosses what stands above on the left.
+  const wanted = right ? after > known[at][1] : before > known[at][1];
+  const below = wanted ? y + 20 < HEIGHT - BOTTOM : y - 20 < 0;
+  return { x: right ? x + 7 : WIDTH - 1, y: below ? y + 17 : y - 9, anchor: right ? "start" : "end" };
 }
 
 function drawLine(line: ChartLine, px: (x: number) => number, py: (y: number) => number): Html {

@@ -3,10 +3,9 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { basename } from "node:path";
 import { courseSection, tablesSection } from "./course_section.ts";
-import { manifestEntry, type ReportFacts } from "./facts.ts";
-import { classFilter, filterRules, findingOf, headline } from "./headline.ts";
+import type { ReportFacts } from "./facts.ts";
+import { classFilter, filterRules, findingOf, headline, subjectOf } from "./headline.ts";
 import { Html, markup } from "./html.ts";
 import { eventsSection, recordSection } from "./record_section.ts";
 import { STYLE } from "./style.ts";
@@ -27,9 +26,7 @@ export function composePage(facts: ReportFacts, parts: PageParts): string {
   const style = `${STYLE}${filterRules(facts)}\n`;
   const hash = createHash("sha256").update(style).digest("base64");
   const policy = `default-src 'none'; img-src data:; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
-  const run = manifestEntry(facts.view.manifest, "run") as { dir?: unknown };
-  // From the manifest, so that the page is the same when the folder is copied to a new name.
-  const name = typeof run.dir === "string" ? basename(run.dir) : null;
+  const name = subjectOf(facts);
   const page =
     markup`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${new Html(
       policy,

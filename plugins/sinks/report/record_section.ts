@@ -55,9 +55,7 @@ export function recordSection({ view }: ReportFacts): Html {
   const version = typeof resolved.tomosieve === "string" ? `tomosieve ${resolved.tomosieve}` : null;
   return markup`<section id="record"><h2>To do it again</h2>${
     engine
-      ? markup`<p>Engine <b>${engine.name}</b> on ${engine.device}, ${engine.precision}. ${shortenPaths(engine.reason, view)}${
-        /[.!?]$/.test(engine.reason) ? "" : "."
-      }</p>`
+      ? markup`<p>Engine <b>${engine.name}</b> on ${engine.device}, ${engine.precision} (${shortenPaths(engine.reason, view)}).</p>`
       : markup`<p>No engine was needed.</p>`
   }${timings(view)}<details><summary>Resolved manifest${
     version ? `, ${version}` : ""

@@ -47,7 +47,7 @@ table small,td bdi,th bdi{overflow-wrap:break-word}
 th,td{padding:.42rem 1.2rem .42rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);font-weight:400}
 thead th{color:var(--soft);font-size:.82rem;vertical-align:bottom}
 .n{text-align:right;white-space:nowrap}
-.scores thead .n{white-space:normal}
+thead .n{white-space:normal}
 tr>:last-child{padding-right:0}
 .scroll{overflow-x:auto}
 .records{white-space:nowrap}

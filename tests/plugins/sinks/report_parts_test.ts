@@ -234,3 +234,12 @@ Deno.test("`safeFileName()` gives a name in the same folder, whatever the tomogr
   strictEqual(safeFileName("../../etc/passwd"), "etc-passwd");
   strictEqual(safeFileName("Tomo 01_bin4.rec"), "Tomo-01_bin4.rec");
 });
+
+Deno.test("novelty that could not be judged is left out, not shown as zero", () => {
+  const view = fakeRun(SMALL);
+  ok(gatherFacts(view).judgesNovelty);
+  const off = { type: "note", stage: "learn", code: "novelty-off", message: "too few to hold some out" } as const;
+  ok(!gatherFacts({ ...view, events: [off] }).judgesNovelty);
+  const unknown = { ...view.particles, logLikelihood: view.particles.logLikelihood.map(() => NaN) };
+  ok(!gatherFacts({ ...view, particles: unknown }).judgesNovelty);
+});
