@@ -38,8 +38,8 @@ export async function openOnnxEngine({ threads, standardLayout }: OnnxOptions, h
     interOpNumThreads: 1,
     graphOptimizationLevel: "all",
     logSeverityLevel: 3,
-    // Between calls the threads sleep: the cores belong to the pool then.
-    extra: { session: { force_spinning_stop: "1" } },
+    // Waiting threads sleep: the pool needs the processors too, and on a busy machine spinning makes a step twice as long.
+    extra: { session: { intra_op: { allow_spinning: "0" } } },
   };
   const open = (model: Pick<Model, "bytes">) => ort.InferenceSession.create(model.bytes, settings);
   const engine = (block: number) => new OnnxEngine({ ort, host, block, open });
