@@ -1,0 +1,42 @@
+/**
+ * The conformance suite on every plugin between the source and the boxes.
+ */
+import type { AnyPlugin } from "../../streams/contract.ts";
+import { checkPlugin } from "../../streams/check_plugin.ts";
+import gaussian from "../../plugins/denoisers/gaussian.ts";
+import pairedVolume from "../../plugins/denoisers/paired_volume.ts";
+import rescale from "../../plugins/denoisers/rescale.ts";
+import boxes from "../../plugins/extractors/boxes.ts";
+import { writeMrcVolume } from "../../plugins/formats/mrc.ts";
+import { createRandom } from "../../plugins/kernels/random.ts";
+import coordinates from "../../plugins/pickers/coordinates.ts";
+import dog from "../../plugins/pickers/dog.ts";
+
+/** Of the suite's own tomograms, `sample_0` and `sample_1`. */
+const SHAPE = [28, 32, 36] as const;
+
+const cases: [AnyPlugin, (folder: string) => Record<string, unknown>][] = [
+  [dog, () => ({ particleDiameterAngstrom: 80, threshold: { deviations: 2 } })],
+  [coordinates, (folder) => ({ path: `${folder}/picks.csv` })],
+  [boxes, () => ({ boxVoxels: 8 })],
+  [gaussian, () => ({ sigmaVoxels: 1 })],
+  [rescale, () => ({ voxelSizeAngstrom: 20 })],
+  [pairedVolume, (folder) => ({ folder, suffix: "_paired" })],
+];
+
+for (const [plugin, options] of cases) {
+  Deno.test(`\`${plugin.name}\` conforms`, async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      await Deno.writeTextFile(`${folder}/picks.csv`, "tomogram,x,y,z\nsample_0,10,11,12\nsample_1,4,5,6\nsample_1,20,21,22\n");
+      const random = createRandom(1, "conformance");
+      const voxels = Float32Array.from({ length: SHAPE[0] * SHAPE[1] * SHAPE[2] }, () => random.normal());
+      for (const id of ["sample_0", "sample_1"]) {
+        await writeMrcVolume(`${folder}/${id}_paired.mrc`, { shapeZyx: SHAPE, voxelSizeAngstrom: 10, voxels });
+      }
+      await checkPlugin(plugin, { options: options(folder) });
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
