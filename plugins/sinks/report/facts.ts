@@ -43,7 +43,8 @@ export interface ReportFacts {
   readonly inTomograms: boolean;
 }
 
-interface ManifestEntry {
+/** What an entry of a manifest may hold; nothing is sure. */
+export interface ManifestEntry {
   readonly use?: unknown;
   readonly name?: unknown;
   readonly options?: Readonly<Record<string, unknown>>;
