@@ -1,8 +1,15 @@
 /**
- * Times one expectation-maximisation iteration at N = 36000, P = 16, K = 10 and 20 beside scikit-learn's, one thread each, in one run.
+ * Times one expectation-maximisation iteration at N = 36000, P = 16, K = 10 and 20 beside scikit-learn's, one thread each, in one run; then
+ * the whole choice of K by the clusterer (components, ladder, neighbours on all boxes, final fit) with two workers.
  *
  * Run: deno task bench:gmm [python]. The peer is ../shared/peers/scientific_python.py; without it only our own figure is printed.
  */
+import gmmBic from "../../plugins/clusterers/gmm_bic.ts";
+import { measureAgreement, tabulateConfusion } from "../../plugins/kernels/agreement.ts";
+import type { Clusterer } from "../../streams/contract.ts";
+import { WorkerPool } from "../../streams/pool.ts";
+import { sampleMixture } from "../plugins/clusterers/sampled_mixture.ts";
+import { memoryContext } from "../plugins/memory_context.ts";
 import { fitMixture, mixtureFromLabels, MixtureTable } from "../../plugins/kernels/mixture.ts";
 import { createRandom } from "../../plugins/kernels/random.ts";
 
@@ -56,3 +63,17 @@ for (const [k, { ours, peer }] of Object.entries(best)) {
     : `no peer (${python} failed)`;
   console.log(`EM iteration N=${ROWS} P=${DIMS} K=${k}, one thread: ${ours.toFixed(4)} s; ${compared}`);
 }
+
+const CLASSES = 12, FEATURES = 128;
+const { table, labels } = sampleMixture(ROWS, FEATURES, CLASSES, 0.5, 1);
+using pool = new WorkerPool(2);
+const clusterer = await gmmBic.create(gmmBic.options.parse({}), { ...memoryContext("bench"), pool }, {}) as Clusterer;
+const begin = performance.now();
+const { k, labels: found, criteria } = await clusterer.fit(table, null, 0);
+const { ari } = measureAgreement(tabulateConfusion(labels, found));
+console.log(
+  `whole choice of K, N=${ROWS}, ${FEATURES} features, ${CLASSES} classes, two workers: ${
+    ((performance.now() - begin) / 1000).toFixed(1)
+  } s; ` +
+    `K = ${k} (compared on all boxes: ${criteria.map((row) => row.k).join(", ")}), ARI ${ari.toFixed(3)}`,
+);

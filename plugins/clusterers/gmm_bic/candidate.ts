@@ -32,6 +32,7 @@ export interface SharedTable {
 
 /** A fitted number of classes. */
 export interface Candidate {
+  /** Its best fit. */
   readonly found: FoundMixture;
   /** All parameters count. */
   readonly bic: number;

@@ -21,9 +21,11 @@ const STANDARD_ERRORS = 2;
 
 /** What was chosen and between what. */
 export interface Selection {
+  /** The fit that was chosen. */
   readonly found: FoundMixture;
   /** What chose. */
   readonly criterion: "bic" | "bic-paper" | "cross-validation";
+  /** Its value of the Bayesian criterion, counted in full unless `bic-paper` chose. */
   readonly bic: number;
   /** One row a candidate. */
   readonly criteria: readonly Readonly<Record<string, number>>[];
