@@ -6,12 +6,15 @@ import type { State } from "../../streams/contract.ts";
 import { ShapeError } from "../../streams/errors.ts";
 import type { Layer, Loss, NetworkSpec, NetworkState } from "../engines/network.ts";
 import { standaloneModel } from "../engines/onnx/models.ts";
+import { binnedEdge } from "../kernels/bin.ts";
 import { inspectNetwork } from "../engines/shapes.ts";
 
 /** What decides the shapes of a YOPO network. */
 export interface YopoShape {
-  /** Box edge in voxels. */
+  /** Edge of the stored boxes in voxels. */
   readonly boxVoxels: number;
+  /** Voxels of a prepared box that are averaged along each axis before the network sees it. */
+  readonly binning: number;
   /** 1: 64, 80 .. 208 channels and 1024 features, as published. */
   readonly width: number;
   /** Rate of the Gaussian dropout on the input; 0: none. */
@@ -61,7 +64,8 @@ export function yopoFeatures(width: number): number {
  * @throws {ShapeError} When the box has no room for one block.
  * @see Zeng et al. 2023, PNAS, SI. Differs from the paper: channels and features are scaled by `width` (1: as published), boxes under 21 voxels get fewer blocks.
  */
-export function yopoSpec({ boxVoxels, width, gaussianDropout, classes, loss }: YopoShape): NetworkSpec {
+export function yopoSpec({ boxVoxels: stored, binning, width, gaussianDropout, classes, loss }: YopoShape): NetworkSpec {
+  const boxVoxels = binnedEdge(stored, binning);
   const blocks = yopoBlocks(boxVoxels);
   if (blocks < 1) throw new ShapeError(`yopo needs boxes of at least 3 voxels, it is given ${boxVoxels}`);
   const layers: Layer[] = [{ id: BOXES, op: "input", shape: [1, boxVoxels, boxVoxels, boxVoxels] }];
@@ -117,6 +121,7 @@ export function loadYopo(
 ): { readonly shape: YopoShape; readonly spec: NetworkSpec; readonly state: NetworkState } {
   const shape: YopoShape = {
     boxVoxels: Number(values.boxVoxels),
+    binning: Number(values.binning),
     width: Number(values.width),
     gaussianDropout: Number(values.gaussianDropout),
     classes: values.classes === null ? null : Number(values.classes),
@@ -134,7 +139,7 @@ export function loadYopo(
 }
 
 /**
- * Writes a saved state as a plain ONNX inference model: input `boxes` `[batch, 1, b, b, b]` (prepared), outputs `features` and, when classes
+ * Writes a saved state as a plain ONNX inference model: input `boxes` `[batch, 1, b, b, b]` (prepared and binned), outputs `features` and, when classes
  * were set, `head` (logits).
  *
  * @throws {ShapeError} When the state does not fit its own shape.

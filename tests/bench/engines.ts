@@ -56,7 +56,7 @@ const engines: Record<string, (threads: number) => Promise<Engine>> = {
 /** Shortest ms a subtomogram of an engine within `seconds`. */
 async function timeEngine(engine: Engine, box: number, width: number, batch: number, mode: string, seconds: number): Promise<number> {
   const { loss: _, ...chosen } = yopo.options.parse({ width });
-  const spec = yopoSpec({ ...chosen, boxVoxels: box, classes: CLASSES, loss: "softmaxCrossEntropy" });
+  const spec = yopoSpec({ ...chosen, boxVoxels: box, binning: 1, classes: CLASSES, loss: "softmaxCrossEntropy" });
   await using network = await engine.compile(spec, initialiseNetwork(spec, 1));
   const { normal } = createRandom(1, "bench");
   const boxes = Float32Array.from({ length: batch * box ** 3 }, normal);

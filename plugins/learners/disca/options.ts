@@ -80,5 +80,5 @@ export function discaPartDefaults(
       start: null,
       refine: null,
     }
-    : { start: { use: "invariants" }, refine: null };
+    : { embed: { use: "yopo", options: { binning: 2 } }, start: { use: "invariants" }, refine: null };
 }
