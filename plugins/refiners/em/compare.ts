@@ -1,0 +1,130 @@
+/**
+ * One reference or two? Decided by boxes that neither saw.
+ * @module
+ */
+import { rotationSpacing } from "../../kernels/super_fibonacci.ts";
+import { classPosterior } from "./anneal.ts";
+import { climbFit, type Fit, fitLabels, type FitPlan, labelsOf, mixtureLikelihood } from "./fit.ts";
+import type { Session } from "./session.ts";
+
+/** How much better two references explain held-out boxes than one. */
+export interface Gain {
+  /** Mean over held-out boxes of the log-likelihood ratio, nats a box. */
+  readonly mean: number;
+  /** Its standard error. */
+  readonly error: number;
+  /** Mean log-likelihood of the held-out boxes with one reference. */
+  readonly single: number;
+}
+
+/** What a gain must exceed to mean two structures. */
+export interface Threshold {
+  /** In standard errors of the gain. */
+  readonly errors: number;
+  /** As a share of the log-likelihood of one reference: what a homogeneous class shows. */
+  readonly share: number;
+}
+
+/** Whether a gain means two structures. */
+export function isReal(gain: Gain, threshold: Threshold): boolean {
+  return gain.mean > threshold.errors * gain.error && gain.mean > threshold.share * Math.max(gain.single, 0);
+}
+
+/** Gain of `two` over `one` [n], both over the same members. */
+export function gainOf(session: Session, members: Int32Array, two: Float64Array, one: Float64Array): Gain {
+  const held = Array.from(members.keys()).filter((i) => session.training[members[i]] === 0);
+  const differences = held.map((i) => two[i] - one[i]), n = held.length;
+  if (n < 2) return { mean: 0, error: Infinity, single: 0 };
+  const mean = differences.reduce((sum, d) => sum + d, 0) / n;
+  const variance = differences.reduce((sum, d) => sum + (d - mean) ** 2, 0) / (n - 1);
+  return { mean, error: Math.sqrt(variance / n), single: held.reduce((sum, i) => sum + one[i], 0) / n };
+}
+
+/** A try at splitting a class. */
+export interface Split {
+  readonly gain: Gain;
+  readonly fit: Fit;
+}
+
+/**
+ * Fits two references to the members of one class and says what that gains over `one` [n], their log-likelihood with the class's own.
+ * Two starts are tried: random halves, and the worst-explained quarter against the rest (which finds few strangers among many).
+ */
+export async function trySplit(session: Session, members: Int32Array, one: Float64Array, plan: FitPlan, key: string): Promise<Split> {
+  const before = session.offsets.slice();
+  const random = session.random("split", key);
+  const order = Array.from(members.keys()).sort((a, b) => one[a] - one[b] || a - b);
+  const worst = new Set(order.slice(0, Math.ceil(members.length / 4)));
+  const starts = [Int32Array.from(members, () => random.integer(2)), Int32Array.from(members, (_, i) => worst.has(i) ? 1 : 0)];
+  let best: Split | null = null;
+  for (const [turn, labels] of starts.entries()) {
+    members.forEach((i) => session.offsets.set(before.subarray(3 * i, 3 * i + 3), 3 * i));
+    const fit = await fitLabels(session, members, labels, 2, plan, `${key}.${turn}`, false);
+    const gain = gainOf(session, members, mixtureLikelihood(fit), one);
+    if (!best || gain.mean > best.gain.mean) best = { gain, fit };
+  }
+  members.forEach((i) => session.offsets.set(before.subarray(3 * i, 3 * i + 3), 3 * i));
+  return best!;
+}
+
+/** What classes a and b of a fit gain over one reference for both, which starts in the frame of the larger. */
+export async function pairGain(
+  session: Session,
+  fit: Fit,
+  a: number,
+  b: number,
+  rounds: number,
+  spacing: number,
+): Promise<{ gain: Gain; fit: Fit }> {
+  const k = fit.volumes.length, labels = labelsOf(fit.posterior, k);
+  const rows = Array.from(labels.keys()).filter((i) => labels[i] === a || labels[i] === b);
+  const count = (j: number) => rows.filter((i) => labels[i] === j).length;
+  const frame = count(a) >= count(b) ? a : b;
+  const members = Int32Array.from(rows, (i) => fit.members[i]);
+  const poses = new Float32Array(12 * rows.length);
+  rows.forEach((i, r) => poses.set(fit.poses.subarray(12 * (i * k + frame), 12 * (i * k + frame + 1)), 12 * r));
+  const everyone = Float32Array.from(members, (i) => session.training[i]);
+  const volumes = await session.solvePoses(members, everyone, poses, 1, fit.kMax);
+  const one = await climbFit(session, members, { kMax: fit.kMax, volumes, weights: Float64Array.of(1) }, poses, spacing, rounds, false);
+  const both = mixtureLikelihood(fit, [a, b]);
+  return { gain: gainOf(session, members, Float64Array.from(rows, (i) => both[i]), one.likelihood), fit: one };
+}
+
+/** Half the spacing of a grid of rotations: where a climb begins. */
+export function firstTurn(rotations: number): number {
+  return rotationSpacing(rotations) / 2;
+}
+
+/**
+ * Posterior of every box under references that it did not help to make: each quarter of the members is judged by the other three.
+ * Without it a box votes for itself, the more so the smaller its class.
+ */
+export async function crossFit(
+  session: Session,
+  fit: Fit,
+  folds: number,
+): Promise<{ likelihood: Float64Array; posterior: Float32Array; poses: Float32Array }> {
+  const { members } = fit, k = fit.volumes.length, n = members.length;
+  const fold = session.random("folds").permutation(n).map((rank) => rank % folds);
+  const likelihood = new Float64Array(n * k), poses = fit.poses.slice();
+  const climb = { angle: 0.05, rounds: 2, reachVoxels: session.set.boxVoxels / 64 };
+  await Promise.all(Array.from({ length: folds }, async (_, f) => {
+    const weights = fit.posterior.map((p, i) => fold[Math.floor(i / k)] === f ? 0 : p);
+    const volumes = await session.solvePoses(members, weights, fit.poses, k, fit.kMax);
+    const rows = Array.from(fold.keys()).filter((i) => fold[i] === f);
+    const own = new Float32Array(12 * k * rows.length);
+    rows.forEach((i, r) => own.set(fit.poses.subarray(12 * k * i, 12 * k * (i + 1)), 12 * k * r));
+    const climbed = await session.climb(
+      Int32Array.from(rows, (i) => members[i]),
+      { ...fit, volumes },
+      own,
+      climb,
+      new Uint8Array(rows.length),
+    );
+    rows.forEach((i, r) => {
+      likelihood.set(climbed.likelihood.subarray(k * r, k * (r + 1)), k * i);
+      poses.set(climbed.poses.subarray(12 * k * r, 12 * k * (r + 1)), 12 * k * i);
+    });
+  }));
+  return { likelihood, posterior: classPosterior(likelihood, fit.weights), poses };
+}

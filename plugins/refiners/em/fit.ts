@@ -1,0 +1,136 @@
+/**
+ * A fit: k references of some boxes, with one continuous pose a box and class, and how well each box is explained.
+ * @module
+ */
+import { rotationSpacing } from "../../kernels/super_fibonacci.ts";
+import { anneal, atLevel, classPosterior, seedReferences, shares, type Stage, stencil } from "./anneal.ts";
+import type { Level, References, Session } from "./session.ts";
+
+/** References with a pose and a likelihood for each member in each class. */
+export interface Fit extends References {
+  readonly members: Int32Array;
+  /** `[n, k, 12]` rotation and shift. */
+  readonly poses: Float32Array;
+  /** `[n, k]` log-likelihood against an empty reference, at the pose. */
+  readonly likelihood: Float64Array;
+  /** `[n, k]`. */
+  readonly posterior: Float32Array;
+}
+
+/** How fits are made. */
+export interface FitPlan {
+  readonly stages: readonly Stage[];
+  /** Level of the last grid step, which finds the poses. */
+  readonly search: Level;
+  /** Level of the climb. */
+  readonly kMax: number;
+  /** Rounds of climbing and averaging. */
+  readonly rounds: number;
+}
+
+/** Smallest turn that a climb begins with, radians. */
+const LEAST_TURN = 0.03;
+/** With fewer outsiders all members judge the noise. */
+const FEWEST_JUDGES = 20;
+/** Longest step of a shift in a climb, as a share of the box. */
+const REACH = 1 / 64;
+/** Step of the stencil of the last grid search, as a share of the box. */
+const SEARCH_STEP = 1 / 48;
+
+/** Fits k classes from labels `[n]`. The session's offsets of the members move; with `learnNoise` so does its noise. */
+export async function fitLabels(
+  session: Session,
+  members: Int32Array,
+  labels: Int32Array,
+  k: number,
+  plan: FitPlan,
+  key: string,
+  learnNoise: boolean,
+): Promise<Fit> {
+  const training = session.trainingOf(members);
+  const own = Int32Array.from(Array.from(members.keys()).filter((i) => session.training[members[i]] === 1), (i) => labels[i]);
+  const seeds = await seedReferences(session, training, own, k, plan.stages[0], key);
+  return fitReferences(session, members, await anneal(session, training, own, seeds, plan.stages, learnNoise), plan, learnNoise);
+}
+
+/** Fits from references: poses by one grid step over all members, then rounds of climbing and averaging. */
+export async function fitReferences(
+  session: Session,
+  members: Int32Array,
+  start: References,
+  plan: FitPlan,
+  learnNoise: boolean,
+): Promise<Fit> {
+  const references = atLevel(start, plan.search.kMax), k = start.volumes.length, rotations = session.rotationsOf(plan.search);
+  const { bestRotation, bestOffset } = await session.grid(
+    members,
+    references,
+    plan.search,
+    1,
+    stencil(SEARCH_STEP * session.set.boxVoxels),
+    false,
+  );
+  const poses = new Float32Array(12 * members.length * k);
+  bestRotation.forEach((r, i) => {
+    poses.set(rotations.subarray(9 * r, 9 * r + 9), 12 * i);
+    poses.set(bestOffset.subarray(3 * i, 3 * i + 3), 12 * i + 9);
+  });
+  return climbFit(session, members, atLevel(start, plan.kMax), poses, rotationSpacing(plan.search.rotations) / 2, plan.rounds, learnNoise);
+}
+
+/** Rounds of climbing and averaging from given poses `[n, k, 12]`; the last round only climbs. */
+export async function climbFit(
+  session: Session,
+  members: Int32Array,
+  start: References,
+  firstPoses: Float32Array,
+  firstAngle: number,
+  rounds: number,
+  learnNoise: boolean,
+): Promise<Fit> {
+  const k = start.volumes.length, reach = REACH * session.set.boxVoxels;
+  let references = start, poses = firstPoses, angle = firstAngle;
+  // Boxes that made the references explain away their own noise: those that did not are better judges of it.
+  const outsiders = members.filter((i) => session.training[i] === 0);
+  const judges = outsiders.length >= FEWEST_JUDGES ? outsiders : members;
+  const flags = Uint8Array.from(members, (i) => judges === members || session.training[i] === 0 ? 1 : 0);
+  for (let round = 0;; round++) {
+    session.signal.throwIfAborted();
+    const climb = { angle, rounds: round === 0 ? 4 : 3, reachVoxels: reach };
+    const climbed = await session.climb(members, references, poses, climb, flags);
+    poses = climbed.poses;
+    const posterior = classPosterior(climbed.likelihood, references.weights);
+    if (round + 1 >= rounds) return { ...references, members, poses, likelihood: climbed.likelihood, posterior };
+    if (learnNoise) session.updateNoise(judges, climbed.residual, references.kMax);
+    references = {
+      kMax: references.kMax,
+      volumes: await session.solvePoses(members, trainingOnly(session, members, posterior, k), poses, k, references.kMax),
+      weights: shares(posterior, k),
+    };
+    angle = Math.max(angle / 2, LEAST_TURN);
+  }
+}
+
+/** The posterior with nothing for the boxes that only judge. */
+export function trainingOnly(session: Session, members: Int32Array, posterior: Float32Array, k: number): Float32Array {
+  return posterior.map((p, i) => session.training[members[Math.floor(i / k)]] ? p : 0);
+}
+
+/** `[n]` most probable class. */
+export function labelsOf(posterior: Float32Array, k: number): Int32Array {
+  return Int32Array.from({ length: posterior.length / k }, (_, i) => {
+    let best = 0;
+    for (let j = 1; j < k; j++) if (posterior[i * k + j] > posterior[i * k + best]) best = j;
+    return best;
+  });
+}
+
+/** `[n]` log-likelihood of each member under the mixture of the classes in `among` (default: all). */
+export function mixtureLikelihood(fit: Fit, among: readonly number[] = fit.volumes.map((_, k) => k)): Float64Array {
+  const k = fit.volumes.length, total = among.reduce((sum, j) => sum + fit.weights[j], 0);
+  return Float64Array.from({ length: fit.members.length }, (_, i) => {
+    const values = among.map((j) => fit.likelihood[i * k + j] + Math.log(fit.weights[j] / total));
+    const top = Math.max(...values);
+    return top + Math.log(values.reduce((sum, value) => sum + Math.exp(value - top), 0));
+  });
+}
