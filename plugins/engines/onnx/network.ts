@@ -46,6 +46,8 @@ export class OnnxNetwork implements Network {
   #momentumProduct = 1;
   #inferenceRows = INFERENCE_ROWS;
   #largestTrainingBatch = Infinity;
+  /** Largest batch that was trained: its memory is held already. */
+  #provenBatch = 1;
 
   constructor(runtime: Runtime, spec: NetworkSpec, initial: NetworkState) {
     this.spec = spec;
@@ -78,7 +80,7 @@ export class OnnxNetwork implements Network {
         first += used;
       } catch (error) {
         if (!isOutOfMemory(error) || rows === 1) throw this.#explain(error, rows);
-        this.#inferenceRows = Math.max(1, rows >> 1);
+        this.#inferenceRows = rows >> 1;
         this.#warnHalved("inference", rows, this.#inferenceRows);
       }
     }
@@ -95,10 +97,8 @@ export class OnnxNetwork implements Network {
     if (this.#runtime.host.cancelled()) throw new CancelledError("cancelled");
     const optimiser = this.spec.optimiser;
     if (!optimiser) throw new RunError("the network has no optimiser: it cannot be trained");
-    const fits = Math.max(1, Math.floor(availableBytes() * MEMORY_SHARE / models.bytesPerRow(this.#shapes, true)));
-    if (count > this.#largestTrainingBatch || (count > 1 && count > fits)) {
-      return await this.#trainHalves(inputs, targets, count, learningRate, trainable);
-    }
+    if (!this.#fits(count)) this.#halveTraining(count);
+    if (count > this.#largestTrainingBatch) return await this.#trainHalves(inputs, targets, count, learningRate, trainable);
     const { session, model } = await this.#session(
       `train ${trainable ? [...trainable].sort().join() : "*"}`,
       () => models.trainingModel(this.#shapes, optimiser, this.#runtime.block, trainable),
@@ -120,13 +120,14 @@ export class OnnxNetwork implements Network {
       await session.run(feeds, fetches);
     } catch (error) {
       if (!isOutOfMemory(error) || count === 1) throw this.#explain(error, count);
-      this.#largestTrainingBatch = count >> 1;
+      this.#halveTraining(count);
       return await this.#trainHalves(inputs, targets, count, learningRate, trainable);
     }
     for (const name of replaced) {
       const slot = this.#slots.get(name)!;
       [slot.current, slot.spare] = [slot.spare!, slot.current];
     }
+    this.#provenBatch = Math.max(this.#provenBatch, count);
     this.#step++;
     this.#momentumProduct = scalars.momentumProduct;
     return { loss: (loss.data as Float32Array)[0] };
@@ -206,6 +207,13 @@ export class OnnxNetwork implements Network {
     this.#momentumProduct = state.momentumProduct;
   }
 
+  /** Whether memory seems to suffice for a training batch. Asked beforehand, since systems kill a process rather than refuse it memory. */
+  #fits(count: number): boolean {
+    const more = count - this.#provenBatch;
+    return more <= 0 || count > this.#largestTrainingBatch ||
+      more * models.bytesPerRow(this.#shapes, true) < availableBytes() * MEMORY_SHARE;
+  }
+
   async #trainHalves(
     inputs: Feed,
     targets: Float32Array,
@@ -214,8 +222,6 @@ export class OnnxNetwork implements Network {
     trainable?: readonly string[],
   ): Promise<{ readonly loss: number }> {
     const half = count >> 1;
-    if (half <= this.#largestTrainingBatch) this.#warnHalved("training", count, half);
-    this.#largestTrainingBatch = Math.min(this.#largestTrainingBatch, Math.ceil(count / 2));
     let loss = 0;
     for (const [first, rows] of [[0, half], [half, count - half]]) {
       const part: Record<string, Float32Array> = {};
@@ -227,6 +233,11 @@ export class OnnxNetwork implements Network {
       loss += step.loss * rows / count;
     }
     return { loss };
+  }
+
+  #halveTraining(count: number): void {
+    this.#largestTrainingBatch = Math.ceil(count / 2);
+    this.#warnHalved("training", count, this.#largestTrainingBatch);
   }
 
   #warnHalved(what: string, from: number, to: number): void {
