@@ -22,6 +22,11 @@ function writeSynced(path: string, bytes: Uint8Array): void {
   file.syncSync();
 }
 
+/** The order in which a plugin names things is not part of its state: a resumed run writes the same bytes. */
+function sorted<T>(record: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => a < b ? -1 : 1));
+}
+
 /**
  * Saves `state` and `facts` as the folder `path`, replacing what stands there only when the new one is complete.
  * @throws {RunError} When the disk is full or the folder cannot be written.
@@ -31,11 +36,11 @@ export function saveBundle(path: string, facts: BundleFacts, state: State): void
   try {
     removeIfThere(temporary);
     Deno.mkdirSync(temporary, { recursive: true });
-    const arrays = encodeSafetensors(state.arrays);
+    const arrays = encodeSafetensors(sorted(state.arrays));
     const sha256 = createHash("sha256").update(arrays).digest("hex");
     writeSynced(`${temporary}/arrays.safetensors`, arrays);
     const text = JSON.stringify(
-      { bundleVersion: BUNDLE_VERSION, ...facts, state: { version: state.version, values: state.values }, arraysSha256: sha256 },
+      { bundleVersion: BUNDLE_VERSION, ...facts, state: { version: state.version, values: sorted(state.values) }, arraysSha256: sha256 },
       null,
       2,
     );
@@ -80,9 +85,12 @@ export function loadBundle(path: string): { facts: Record<string, unknown>; stat
       `bundleVersion is ${bundleVersion}, this tomosieve reads ${BUNDLE_VERSION}: use the version that wrote it`,
     );
   }
+  if (typeof arraysSha256 !== "string" || !state) {
+    throw new InputError(`${path}/bundle.json`, "says nothing of its arrays or its state: the folder is damaged; use another copy");
+  }
   const arrays = read("arrays.safetensors");
   const found = createHash("sha256").update(arrays).digest("hex");
-  if (found !== arraysSha256 || !state) {
+  if (found !== arraysSha256) {
     throw new InputError(
       `${path}/arrays.safetensors`,
       `SHA-256 is ${found}, bundle.json says ${arraysSha256}: the folder is damaged; use another copy`,

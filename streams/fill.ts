@@ -83,22 +83,26 @@ export async function fillStore(session: Session): Promise<void> {
     }));
   }
 
+  const putAway = async (message: Message<AnyPayload>) => {
+    const entry = gathered.get(message.ordinal);
+    if (message.kind === "item") {
+      await keep(entry!, message.value);
+    } else if (entry) {
+      await finishTomogram(session, entry);
+      gathered.delete(message.ordinal);
+      session.progress.update("tomograms", ++finished, 0);
+    }
+  };
+  let putting: Promise<void> = Promise.resolve();
   try {
     session.progress.update("tomograms", finished, 0);
-    await drain(stream, async (message) => {
-      const entry = gathered.get(message.ordinal);
-      if (message.kind === "item") {
-        await keep(entry!, message.value);
-      } else if (entry) {
-        gathered.delete(message.ordinal);
-        await finishTomogram(session, entry);
-        session.progress.update("tomograms", ++finished, 0);
-      }
-    }, signal);
+    await drain(stream, (message) => putting = putAway(message), signal);
   } catch (error) {
     // A stage that waits for what never comes is found by its own limit, so it is the source that has come to a stand.
     throw error === signal.reason && error instanceof RunError ? new StageError(manifest.source.label, error) : error;
   } finally {
+    // When the run is stopped or a stage fails, what is being written is written to its end.
+    await putting.catch(() => {});
     session.ordinals.clear();
     for (const edge of edges) edge.releaseAll();
     for (const { writer } of gathered.values()) await writer[Symbol.asyncDispose]();

@@ -4,7 +4,7 @@
  */
 import { resolve } from "node:path";
 import { ManifestError, RunError } from "./errors.ts";
-import { loadBundle } from "./bundle.ts";
+import { exists, loadBundle } from "./bundle.ts";
 import { fillStore } from "./fill.ts";
 import { labelBoxes } from "./label.ts";
 import { Ledger } from "./ledger.ts";
@@ -43,7 +43,8 @@ export interface InferOptions extends RunOptions {
 export async function inferPipeline(options: InferOptions): Promise<RunSummary> {
   const started = performance.now();
   const { signal, progress } = options;
-  const model = resolve(options.model);
+  const given = resolve(options.model);
+  const model = !exists(`${given}/bundle.json`) && exists(`${given}/model/bundle.json`) ? `${given}/model` : given;
   const { facts, state } = loadBundle(model);
   const trained = facts.manifest as ResolvedManifest;
   const input = INPUT_OPTION[trained.source.use];

@@ -92,6 +92,8 @@ export function resolvedManifest(manifest: LoadedManifest, folder: string): Reso
     options: mapFormatted(entry.plugin.options, entry.options, "path", ({ value }) => seenFrom(folder, value)) as Record<string, unknown>,
   });
   const { learn, source, truth } = manifest;
+  // Named one by one: the order of the keys must not depend on which of them the manifest stated.
+  const { threads, heldOutFraction, noveltyQuantile, timeoutSeconds } = manifest.run;
   const withTruth = truth === null ? {} : { truth: seenFrom(folder, truth) };
   return {
     version: 1,
@@ -112,7 +114,7 @@ export function resolvedManifest(manifest: LoadedManifest, folder: string): Reso
     }),
     classes: manifest.classes.map(plain),
     sinks: manifest.sinks.map(plain),
-    run: { ...manifest.run, dir: seenFrom(folder, manifest.run.dir) },
+    run: { dir: seenFrom(folder, manifest.run.dir), threads, heldOutFraction, noveltyQuantile, timeoutSeconds },
     resolved: {
       tomosieve: VERSION,
       plugins: Object.fromEntries(entriesOf(manifest).filter(({ use }) => isForeign(use)).map((entry) => [useOf(entry), entry.version])),

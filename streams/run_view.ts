@@ -67,6 +67,8 @@ export function openRunView(
   const records = ledger.tomograms().map(({ record }) => record);
   const boxes = openBoxes(dir, records, particles);
   const learnt = ledger.fact<Omit<Learnt, "state">>("learnt");
+  // What sinks took is not theirs to tell: they must write the same again.
+  const { sinks: _sinks, ...timings } = session.timings;
   return {
     runDir: dir,
     verb,
@@ -84,7 +86,7 @@ export function openRunView(
     classResults: loadResults(dir, ledger),
     truth,
     events: ledger.events(),
-    timings: { ...session.timings },
+    timings,
     [Symbol.asyncDispose]: () => boxes[Symbol.asyncDispose](),
   };
 }

@@ -24,7 +24,6 @@ export class StackWriter implements AsyncDisposable {
   #writer: MrcWriter | null = null;
   #box = 0;
   #count = 0;
-  #adding: Promise<void> = Promise.resolve();
 
   constructor(path: string) {
     this.#path = path;
@@ -40,11 +39,7 @@ export class StackWriter implements AsyncDisposable {
   }
 
   /** @throws {ShapeError} When a batch has another box size than the one before. */
-  add(batch: Subtomograms, voxelSizeAngstrom: number): Promise<void> {
-    return this.#adding = this.#add(batch, voxelSizeAngstrom);
-  }
-
-  async #add(batch: Subtomograms, voxelSizeAngstrom: number): Promise<void> {
+  async add(batch: Subtomograms, voxelSizeAngstrom: number): Promise<void> {
     const b = batch.boxVoxels;
     if (this.#box !== 0 && b !== this.#box) {
       throw new ShapeError(`boxes of ${b} voxels after boxes of ${this.#box}: a run needs one box size`);
@@ -66,8 +61,6 @@ export class StackWriter implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // A batch may be on its way, and with it a file.
-    await this.#adding.catch(() => {});
     await this.#writer?.abort();
   }
 }
