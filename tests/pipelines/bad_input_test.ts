@@ -1,7 +1,7 @@
 /** What a user gets for input that cannot be worked on: one error that names file, stage and remedy, and nothing half-written. */
 import { strict as assert } from "node:assert";
 import { Buffer } from "node:buffer";
-import { tomosieve, tomosieveJson } from "./command.ts";
+import { tomosieveJson } from "./command.ts";
 import {
   allowMoody,
   assertSays,

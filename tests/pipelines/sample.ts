@@ -10,8 +10,8 @@ import { type Finished, inCheckout, tomosieve } from "./command.ts";
 
 /** Distance between particles of a sample tomogram. */
 const SPACING = 16;
-/** Semi-axes of the particles' Gaussians, voxels: round, a rod and a disc, all of one volume; the alien is two balls. */
-const SHAPES = { round: [3, 3, 3], rod: [1.7, 1.7, 9.3], disc: [5.2, 5.2, 1] } as const;
+/** Semi-axes z, y, x of the particles' Gaussians, voxels. */
+const SHAPES = { round: [3, 3, 3], rod: [6, 2, 2], disc: [4.5, 4.5, 1.5], plank: [6, 4, 1.2] } as const;
 
 /** What a sample tomogram is like. */
 export interface Sample {
@@ -23,22 +23,29 @@ export interface Sample {
   readonly noise?: number;
 }
 
-/** Voxels of a lattice of particles in noise, in random order and about 12 voxels across. */
-export function sampleVoxels(
-  { seed = 1, shapeZyx = [48, 80, 80], particles = ["round", "rod", "disc"], noise = 0.15 }: Sample = {},
-): Float32Array {
-  const [nz, ny, nx] = shapeZyx, random = createRandom(seed, "sample");
+/** Where the particles of a sample tomogram are, and what each is. */
+export function sampleParticles({ seed = 1, shapeZyx = [48, 80, 80], particles = ["round", "rod", "disc"] }: Sample = {}) {
+  const [nz, ny, nx] = shapeZyx, random = createRandom(seed, "kinds"), half = SPACING / 2;
+  const found: { x: number; y: number; z: number; label: keyof typeof SHAPES }[] = [];
+  for (let z = half; z + half <= nz; z += SPACING) {
+    for (let y = half; y + half <= ny; y += SPACING) {
+      for (let x = half; x + half <= nx; x += SPACING) found.push({ x, y, z, label: particles[random.integer(particles.length)] });
+    }
+  }
+  return found;
+}
+
+/** Voxels of a lattice of particles in noise, each about 12 voxels across. */
+export function sampleVoxels(sample: Sample = {}): Float32Array {
+  const { seed = 1, shapeZyx = [48, 80, 80], noise = 0.15 } = sample;
+  const [nz, ny, nx] = shapeZyx, random = createRandom(seed, "noise"), half = SPACING / 2;
   const voxels = Float32Array.from({ length: nz * ny * nx }, () => noise * random.normal());
-  for (let z = SPACING / 2; z + SPACING / 2 <= nz; z += SPACING) {
-    for (let y = SPACING / 2; y + SPACING / 2 <= ny; y += SPACING) {
-      for (let x = SPACING / 2; x + SPACING / 2 <= nx; x += SPACING) {
-        const [a, b, c] = SHAPES[particles[random.integer(particles.length)]], half = SPACING / 2;
-        for (let k = -half; k < half; k++) {
-          for (let j = -half; j < half; j++) {
-            for (let i = -half; i < half; i++) {
-              voxels[((z + k) * ny + y + j) * nx + x + i] += Math.exp(-((i / a) ** 2 + (j / b) ** 2 + (k / c) ** 2));
-            }
-          }
+  for (const { x, y, z, label } of sampleParticles(sample)) {
+    const [c, b, a] = SHAPES[label];
+    for (let k = -half; k < half; k++) {
+      for (let j = -half; j < half; j++) {
+        for (let i = -half; i < half; i++) {
+          voxels[((z + k) * ny + y + j) * nx + x + i] += Math.exp(-((i / a) ** 2 + (j / b) ** 2 + (k / c) ** 2));
         }
       }
     }
