@@ -180,6 +180,17 @@ Deno.test("faults of the manifest: all of them at once, each with line, column a
     assert.deepEqual(filesBelow(folder), ["pipeline.json", "truth.csv"]);
   }));
 
+Deno.test("files that are not there: the manifest's line, the file, and the name that it may have been", () =>
+  inFolder({ "pipeline.json": pipeline({ source: tomograms({ paths: ["tomo_1.mrc", "raw/*.mrc"] }) }) }, async (folder) => {
+    await writeSample(`${folder}/tomo1.mrc`);
+    const { problems } = await fails(2, folder);
+    assert.equal(problems.length, 2);
+    assert.match(problems[0], /pipeline\.json:\d+:\d+ source "tomograms": no such file "tomo_1\.mrc": did you mean "tomo1\.mrc"\?/);
+    assert.match(problems[1], /no file matches "raw\/\*\.mrc"/);
+    const [missing] = (await failing(2, "run", `${folder}/pipelines.json`)).problems;
+    assert.match(missing, /pipelines\.json: no such file: did you mean "pipeline\.json"\?/);
+  }));
+
 Deno.test("truth that names other tomograms is refused before anything is learnt; mended, --resume goes on", () =>
   inFolder({
     "pipeline.json": pipeline({ source: tomograms({ truth: "truth.csv" }) }),
@@ -242,6 +253,19 @@ Deno.test("a finished run is not overwritten, and --resume with another pipeline
       /the manifest has changed.*another run\.dir[^]*stages\[0\]\.options\.minimumDistanceVoxels: was 10, is 11/,
     );
     assert.deepEqual(filesBelow(`${folder}/run`), before);
+  }));
+
+Deno.test("a run folder that another process works in: who, and to wait; nothing in it is touched", () =>
+  inFolder({ "pipeline.json": pipeline() }, async (folder) => {
+    await writeSample(`${folder}/a.mrc`);
+    Deno.mkdirSync(`${folder}/run`);
+    using lock = Deno.openSync(`${folder}/run/run.lock`, { write: true, create: true });
+    lock.lockSync(true);
+    lock.writeSync(new TextEncoder().encode("microscope-7 pid 4711\n"));
+    const fault = await failing(1, "run", `${folder}/pipeline.json`, ...allowed);
+    assertSays(fault, `${folder}/run`, "another process works in this folder", "microscope-7 pid 4711", "wait for it");
+    assert.deepEqual(filesBelow(`${folder}/run`), ["run.lock"]);
+    assert.equal(Deno.readTextFileSync(`${folder}/run/run.lock`), "microscope-7 pid 4711\n");
   }));
 
 Deno.test("a file where the run folder is to be: both names, and nothing is made", () =>
