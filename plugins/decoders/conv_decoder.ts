@@ -10,7 +10,7 @@ import { initialiseNetwork } from "../kernels/initialise.ts";
 import type { PreparedBoxes } from "../kernels/prepare.ts";
 
 const options = z.strictObject({
-  steps: z.int().min(1).max(1_000_000).default(250).meta({ description: "Training steps" }),
+  steps: z.int().min(1).max(1_000_000).default(150).meta({ description: "Training steps" }),
   batch: z.int().min(1).max(1024).default(16).meta({ description: "Boxes of one step" }),
   channels: z.int().min(1).max(256).default(8).meta({
     description: "Channels of the fine volumes; the coarse one has four times as many",
