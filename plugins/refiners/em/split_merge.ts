@@ -42,7 +42,9 @@ export async function searchClasses(
   const settled = new Map<string, Int32Array>();
   for (let round = 1; round <= plan.maximumRounds; round++) {
     session.signal.throwIfAborted();
-    const merged = plan.merge ? await mergeClasses(session, fit, plan, (text) => report(row(session, fit, round, "merge", text))) : fit;
+    const merged = plan.merge
+      ? await mergeClasses(session, fit, plan, (after, text) => report(row(session, after, round, "merge", text)))
+      : fit;
     const changed = merged !== fit;
     fit = merged;
     const { references, text, accepted } = await splitClasses(session, fit, plan, round, settled);
@@ -105,7 +107,7 @@ function smallest(fit: Fit): number {
 }
 
 /** Dissolves small classes, then merges the pairs whose second reference gains nothing. Returns the same fit when nothing changed. */
-async function mergeClasses(session: Session, fit: Fit, plan: SearchPlan, report: (text: string) => void): Promise<Fit> {
+async function mergeClasses(session: Session, fit: Fit, plan: SearchPlan, report: (after: Fit, text: string) => void): Promise<Fit> {
   let current = fit;
   for (;;) {
     const k = current.volumes.length, labels = labelsOf(current.posterior, k);
@@ -113,15 +115,14 @@ async function mergeClasses(session: Session, fit: Fit, plan: SearchPlan, report
     labels.forEach((label) => counts[label]++);
     const small = counts.findIndex((count) => count < plan.leastMembers);
     if (k > 1 && small >= 0) {
-      report(`class ${small} dissolved: ${counts[small]} boxes`);
       current = without(current, [small]);
+      report(current, `class ${small} dissolved: ${counts[small]} boxes`);
       continue;
     }
     let merged = false;
     for (const [a, b] of nearPairs(current, labels)) {
       const { gain, fit: one } = await pairGain(session, current, a, b, 2, firstTurn(plan.fit.search.rotations));
       if (isReal(gain, plan.threshold)) continue;
-      report(`classes ${a} and ${b} merged: ${describe(gain)}`);
       const volumes = current.volumes.filter((_, j) => j !== a && j !== b).concat(one.volumes);
       const weights = [...current.weights].filter((_, j) => j !== a && j !== b).concat(current.weights[a] + current.weights[b]);
       current = await fitReferences(
@@ -131,6 +132,7 @@ async function mergeClasses(session: Session, fit: Fit, plan: SearchPlan, report
         plan.fit,
         true,
       );
+      report(current, `classes ${a} and ${b} merged: ${describe(gain)}`);
       merged = true;
       break;
     }
