@@ -22,6 +22,7 @@ export const builtIns: Readonly<Record<string, () => Promise<{ default: AnyPlugi
   "gmm-bic": () => import("./clusterers/gmm_bic.ts"),
   hungarian: () => import("./matchers/hungarian.ts"),
   ddbi: () => import("./scorers/ddbi.ts"),
+  em: () => import("./refiners/em.ts"),
   "conv-decoder": () => import("./decoders/conv_decoder.ts"),
   "relion-star": () => import("./sinks/relion_star.ts"),
   "particles-table": () => import("./sinks/particles_table.ts"),
