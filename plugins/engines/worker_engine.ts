@@ -97,7 +97,7 @@ class Line {
   close(): void {
     this.#signal.removeEventListener("abort", this.#cancel);
     this.#worker.terminate();
-    this.#fail(new RunError("the engine was closed"));
+    this.#fail(this.#signal.aborted ? this.#signal.reason : new RunError("the engine was closed"));
   }
 
   #fail(error: Error): void {
