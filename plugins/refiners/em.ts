@@ -8,12 +8,12 @@ import { definePlugin } from "../../streams/contract.ts";
 import { RunError, ShapeError } from "../../streams/errors.ts";
 import { tiltRangeOf } from "../kernels/wedge.ts";
 import { classPosterior } from "./em/anneal.ts";
-import { crossFit } from "./em/compare.ts";
-import { fitReferences, labelsOf } from "./em/fit.ts";
+import { crossFit, heldOutEvidence } from "./em/compare.ts";
+import { type Fit, fitReferences, labelsOf } from "./em/fit.ts";
 import { describeClasses } from "./em/outcome.ts";
 import { searchPlan, storedFrequency } from "./em/plan.ts";
 import { Session } from "./em/session.ts";
-import { searchClasses, type TraceRow } from "./em/split_merge.ts";
+import { searchClasses, type SearchPlan, type TraceRow } from "./em/split_merge.ts";
 import { type Model, modelFromState, modelToState } from "./em/model.ts";
 
 const options = z.strictObject({
@@ -34,7 +34,7 @@ const options = z.strictObject({
 type Options = z.infer<typeof options>;
 
 /** Fewest boxes that can be split into those that make references and those that judge. */
-const FEWEST = 24;
+const FEWEST = 8;
 /** Parts of the data that take turns being judged for the final labels. */
 const FOLDS = 4;
 
@@ -69,6 +69,7 @@ class Em implements Refiner {
       trace.push(row);
       context.progress(Math.min(trace.length, steps - 1), steps);
     });
+    await this.#sayWhetherAnythingIsThere(session, found, plan);
     // The search is over: all boxes make the final references, and each is labelled by references that it did not help to make.
     session.training.fill(1);
     const fit = await fitReferences(session, members, found, plan.fit, true);
@@ -120,6 +121,22 @@ class Em implements Refiner {
   load(state: State): Promise<void> {
     this.#model = modelFromState(this.context.stage, state);
     return Promise.resolve();
+  }
+
+  /**
+   * Boxes that made no reference, weighed against an empty one. The evidence is a mean over all poses, so that noise alone cannot gain by
+   * choosing its best pose: its expectation is below 0 whatever the references.
+   */
+  async #sayWhetherAnythingIsThere(session: Session, found: Fit, plan: SearchPlan): Promise<void> {
+    const { mean, error } = await heldOutEvidence(session, found, plan);
+    if (mean > 2 * error) return;
+    this.context.warn(
+      "no-signal",
+      `held-out boxes are not explained better by the class averages than by nothing (${mean.toFixed(2)} +- ${
+        error.toFixed(2)
+      } nats a box): ` +
+        "these averages show noise; check contrast, picks and box size",
+    );
   }
 
   #sayWhatIsAssumed(geometries: readonly Geometry[]): void {

@@ -3,9 +3,9 @@
  * @module
  */
 import { rotationSpacing } from "../../kernels/super_fibonacci.ts";
-import { classPosterior } from "./anneal.ts";
+import { atLevel, classPosterior, stencil } from "./anneal.ts";
 import { climbFit, type Fit, fitLabels, type FitPlan, labelsOf, mixtureLikelihood } from "./fit.ts";
-import type { Session } from "./session.ts";
+import type { References, Session } from "./session.ts";
 
 /** How much better two references explain held-out boxes than one. */
 export interface Gain {
@@ -127,4 +127,33 @@ export async function crossFit(
     });
   }));
   return { likelihood, posterior: classPosterior(likelihood, fit.weights), poses };
+}
+
+/** Mean log evidence of the held-out boxes against an empty reference, nats a box, with its standard error. */
+export async function heldOutEvidence(
+  session: Session,
+  fit: References,
+  plan: { readonly fit: FitPlan },
+): Promise<{ mean: number; error: number }> {
+  const members = Int32Array.from({ length: session.count }, (_, i) => i).filter((i) => session.training[i] === 0);
+  return await evidenceOf(session, members, fit, plan.fit);
+}
+
+/** Mean log evidence of `members` against an empty reference, nats a box, with its standard error. */
+export async function evidenceOf(
+  session: Session,
+  members: Int32Array,
+  fit: References,
+  plan: FitPlan,
+): Promise<{ mean: number; error: number }> {
+  const n = members.length, k = fit.volumes.length;
+  if (n < 2) return { mean: 0, error: Infinity };
+  const references = atLevel(fit, plan.search.kMax), shifts = stencil(session.set.boxVoxels / 48);
+  const { evidence } = await session.grid(members, references, plan.search, 1, shifts, false);
+  const values = Array.from({ length: n }, (_, i) => {
+    const own = Array.from(fit.weights, (weight, j) => evidence[i * k + j] + Math.log(weight)), top = Math.max(...own);
+    return top + Math.log(own.reduce((sum, value) => sum + Math.exp(value - top), 0));
+  });
+  const mean = values.reduce((sum, value) => sum + value, 0) / n;
+  return { mean, error: Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1) / n) };
 }

@@ -14,6 +14,17 @@ export interface Outcome {
   readonly shiftsXyz: Float64Array;
 }
 
+/** Moves the origin of class j's reference to `centres[j]` (x, y, z, voxels): poses `[n, k, 12]` change in place. */
+export function movePoses(poses: Float32Array, centres: readonly (readonly number[])[]): void {
+  for (let at = 0; at < poses.length; at += 12) {
+    const centre = centres[at / 12 % centres.length];
+    // What lies at c in the reference's frame lies at A c in the box's.
+    for (let d = 0; d < 3; d++) {
+      poses[at + 9 + d] += poses[at + 3 * d] * centre[0] + poses[at + 3 * d + 1] * centre[1] + poses[at + 3 * d + 2] * centre[2];
+    }
+  }
+}
+
 /**
  * Averages at the session's highest frequency, each moved so that its mass lies at the box's centre; poses are of each box's own class.
  * A reference may drift from the centre while classes are sought; the centre of mass gives shifts a meaning of their own.
@@ -23,15 +34,7 @@ export async function describeClasses(session: Session, fit: Fit, posterior: Flo
   const labels = labelsOf(posterior, k), poses = fit.poses.slice();
   const solve = () => session.solvePoses(members, posterior, poses, k, kMax, false);
   const first = (await solve()).map((volume) => centreOfMass(volumeToBox(volume, kMax, boxVoxels), boxVoxels));
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j < k; j++) {
-      const at = 12 * (i * k + j), centre = first[j];
-      // What lies at c in the reference's frame lies at A c in the box's.
-      for (let d = 0; d < 3; d++) {
-        poses[at + 9 + d] += poses[at + 3 * d] * centre[0] + poses[at + 3 * d + 1] * centre[1] + poses[at + 3 * d + 2] * centre[2];
-      }
-    }
-  }
+  movePoses(poses, first);
   const averages = new Float32Array(k * size);
   (await solve()).forEach((volume, j) => averages.set(volumeToBox(volume, kMax, boxVoxels), j * size));
   const eulerZyzDegrees = new Float64Array(3 * n), shiftsXyz = new Float64Array(3 * n);

@@ -277,7 +277,7 @@ export class Session {
     }));
   }
 
-  /** New volumes from one pose a box and class: `weights` [n, k], `poses` [n, k, 12]. */
+  /** New volumes from one pose a box and class: `weights` [n, k], `poses` [n, k, 12]; `expected` [kMax + 1] is the signal power by shell. */
   solvePoses(
     members: Int32Array,
     weights: Float32Array,
@@ -285,8 +285,9 @@ export class Session {
     classes: number,
     kMax: number,
     forSlices = true,
+    expected = this.signalPower(),
   ): Promise<Float32Array[]> {
-    const signal = this.signalPower().slice(0, kMax + 1);
+    const signal = expected.slice(0, kMax + 1);
     return Promise.all(Array.from({ length: classes }, (_, k) => {
       const own = new Float32Array(12 * members.length);
       for (let i = 0; i < members.length; i++) own.set(poses.subarray(12 * (i * classes + k), 12 * (i * classes + k + 1)), 12 * i);
