@@ -10,7 +10,7 @@
 import { parseArgs } from "node:util";
 import process from "node:process";
 import yopo from "../../plugins/embedders/yopo.ts";
-import { yopoChannels, yopoFeatures, yopoSpec } from "../../plugins/embedders/yopo_network.ts";
+import { yopoBlocks, yopoChannels, yopoFeatures, yopoSpec } from "../../plugins/embedders/yopo_network.ts";
 import onnx from "../../plugins/engines/onnx/mod.ts";
 import type { Engine } from "../../plugins/engines/network.ts";
 import { initialiseNetwork } from "../../plugins/kernels/initialise.ts";
@@ -94,7 +94,7 @@ async function findTorch(): Promise<string | null> {
 
 /** Shortest ms a subtomogram of PyTorch, and its version. */
 async function timeTorch(python: string, box: number, width: number, batch: number, threads: number, mode: string, seconds: number) {
-  const channels = Array.from({ length: 10 }, (_, i) => yopoChannels(i + 1, width)).join();
+  const channels = Array.from({ length: yopoBlocks(box) }, (_, i) => yopoChannels(i + 1, width)).join();
   const script = new URL("./engines_torch.py", import.meta.url).pathname;
   const settings = { box, channels, features: yopoFeatures(width), batch, threads, mode, seconds };
   const args = [script, ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])];
@@ -146,9 +146,12 @@ async function measure(row: Pick<Result, "width" | "box" | "batch" | "threads" |
   }
 }
 
+/** The processor's name; Deno reads /proc only with every permission, so another program reads it. */
 function processorName(): string {
   try {
-    return /model name\s*: (.*)/.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1] ?? Deno.build.arch;
+    const { stdout } = new Deno.Command("grep", { args: ["-m1", "model name", "/proc/cpuinfo"], stdout: "piped", stderr: "null" })
+      .outputSync();
+    return new TextDecoder().decode(stdout).split(":")[1]?.trim() || Deno.build.arch;
   } catch {
     return Deno.build.arch;
   }
