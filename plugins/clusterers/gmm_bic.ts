@@ -20,8 +20,8 @@ const PCA = new URL("../kernels/pca.ts", import.meta.url).href;
 const PCA_ROWS = 50_000;
 /** Units of work of one covariance matrix. */
 const STRIPS = 8;
-/** Pseudo-boxes a component of `pooling: "auto"`: for the final fit, and while numbers of classes are cross-validated. */
-const POOLING_A_COMPONENT = 4, COMPARING_POOLING_A_COMPONENT = 1;
+/** Pseudo-boxes a component of `pooling: "auto"`. */
+const POOLING_A_COMPONENT = 4;
 
 /** What `predict` needs. */
 interface Model {
@@ -45,12 +45,11 @@ class GmmBic implements Clusterer {
     context.note("components", why);
     const pca = await this.#fitPca(table, components);
     const shared = shareTable(projectPca(pca, table.values), components, context, key);
-    const validates = options.criterion === "auto" || options.criterion === "cross-validation";
     const settings = {
       dims: components,
       // Features without any variance still need a covariance that can be inverted.
       regularisation: options.regularisation * (options.regularisationUnit === "absolute" ? 1 : pca.variances[0]) || Number.EPSILON,
-      pooling: options.pooling === "auto" && validates ? COMPARING_POOLING_A_COMPONENT * components : 0,
+      pooling: 0,
       finalPooling: options.pooling === "auto" ? POOLING_A_COMPONENT * components : options.pooling,
       maxIterations: options.maxIterations,
       tolerance: options.tolerance,

@@ -16,7 +16,7 @@ export const gmmBicOptions = z.strictObject({
   maximumClasses: z.int().min(1).max(500).default(40).meta({ description: "Most classes of the ladder" }),
   criterion: z.enum(["auto", "bic", "bic-paper", "cross-validation"]).default("auto").meta({
     description:
-      "What chooses the number of classes. bic: all parameters count; bic-paper: covariances alone, Eq. 4; cross-validation: likelihood of boxes left out, five-fold; auto: bic where each class holds 2 boxes a parameter, else cross-validation",
+      "What chooses the number of classes. bic: all parameters count; bic-paper: covariances alone, Eq. 4; cross-validation: likelihood of boxes left out, five-fold; auto: bic where each class holds 1.5 boxes a parameter, else cross-validation",
   }),
   restarts: z.int().min(1).max(1000).default(20).meta({
     description: "k-means++ starts of each number of classes (5 as published); the one kept is started from twice as many",
@@ -27,7 +27,7 @@ export const gmmBicOptions = z.strictObject({
   }),
   pooling: z.union([z.number().min(0).max(1e6), z.literal("auto")]).default("auto").meta({
     description:
-      "Pseudo-boxes by which each class's covariance is drawn to a shared one; 0 for none (published); auto: 4 a component, and 1 while numbers of classes are cross-validated",
+      "Pseudo-boxes by which each class's covariance is drawn to a shared one, once the number of classes is chosen; 0 for none (published); auto: 4 a component",
     unit: "boxes",
   }),
   regularisation: z.number().min(0).max(1).default(1e-5).meta({
@@ -49,10 +49,8 @@ export const gmmBicOptions = z.strictObject({
 /** Options with defaults filled in. */
 export type GmmBicOptions = z.infer<typeof gmmBicOptions>;
 
-/** Boxes for each parameter of a class from which `auto` trusts the Bayesian criterion not to merge classes (docs/decisions.md). */
-export const BOXES_FOR_BIC = 2;
-/** The same where the Bayesian criterion alone must carry all its candidates, and where cross-validation can judge. */
-const BOXES_FOR_BIC_ALONE = 3, BOXES_FOR_VALIDATION = 1.5;
+/** Boxes a parameter of each class from which the Bayesian criterion no longer merges classes that are there (docs/decisions.md). */
+export const BOXES_PER_PARAMETER = 1.5;
 /** Classes that `components: "auto"` makes room for when cross-validation can judge. */
 const ROOM_FOR_CLASSES = 3;
 /** Published number of components: auto never keeps more. */
@@ -76,7 +74,7 @@ export function chooseComponents(options: GmmBicOptions, rows: number, dims: num
   // The Bayesian criterion alone needs twice the boxes, in each class of its largest candidate.
   const strict = options.criterion === "bic" || options.criterion === "bic-paper";
   const classes = strict ? Math.max(...candidateLadder(options, rows)) : ROOM_FOR_CLASSES;
-  const factor = strict ? BOXES_FOR_BIC_ALONE : BOXES_FOR_VALIDATION;
+  const factor = strict ? 2 * BOXES_PER_PARAMETER : BOXES_PER_PARAMETER;
   let components = 1;
   while (components < Math.min(MOST_COMPONENTS, most) && rows / classes >= factor * classParameters(components + 1)) components++;
   const needs = factor * classParameters(components);

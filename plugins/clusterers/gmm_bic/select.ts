@@ -8,7 +8,7 @@ import type { FoundMixture, SearchSettings } from "../../kernels/mixture_search.
 import { mixtureParameters } from "../../kernels/criteria.ts";
 import { growOrShrink } from "../../kernels/relabel.ts";
 import { type Candidate, goOn, heldOutMean, judge, labelRows, searchStarts, type SharedTable, shareTable } from "./candidate.ts";
-import { BOXES_FOR_BIC, candidateLadder, classParameters, type GmmBicOptions } from "./options.ts";
+import { BOXES_PER_PARAMETER, candidateLadder, classParameters, type GmmBicOptions } from "./options.ts";
 
 /** Steps of the ladder without improvement that end the climb. */
 const STEPS_WITHOUT_GAIN = 3;
@@ -16,10 +16,8 @@ const STEPS_WITHOUT_GAIN = 3;
 const NEIGHBOURS = 2;
 /** Rise of the log-likelihood a box below which candidates are compared (scikit-learn's default for a fit). */
 const COMPARING_TOLERANCE = 1e-3;
-/** Standard errors by which held-out likelihood must speak for any structure at all: below it one class stays. */
-const ERRORS_FOR_STRUCTURE = 2;
-/** The fewest classes within this many standard errors of the best are taken (Breiman et al. 1984, the one-standard-error rule). */
-const ERRORS_FOR_MORE = 1;
+/** Standard errors by which held-out likelihood must speak for structure: below it one class stays. */
+const STANDARD_ERRORS = 2;
 
 /** What was chosen and between what. */
 export interface Selection {
@@ -54,7 +52,7 @@ export async function selectMixture(
   const sample = subsample(table, previous, options.subsampleBoxes, context, key);
   const validates = options.criterion === "auto" || options.criterion === "cross-validation";
   // What is only compared need not be exact; the chosen number of classes is fitted with the stated tolerance.
-  const plain = { ...settings, tolerance: Math.max(settings.tolerance, COMPARING_TOLERANCE) };
+  const plain = { ...settings, pooling: 0, tolerance: Math.max(settings.tolerance, COMPARING_TOLERANCE) };
   const warmFor = (k: number) =>
     sample.previous && k > 1 ? [growOrShrink(sample.table.values, table.dims, sample.previous, previous!.k, k)] : [];
 
@@ -85,8 +83,8 @@ export async function selectMixture(
       const start = climbed.get(k);
       if (!start) continue;
       const found = await goOn(table, start.found, plain, context);
-      // With 2 boxes a parameter in every candidate, the Bayesian criterion will be trusted.
-      const scarce = table.rows < BOXES_FOR_BIC * Math.max(...wanted) * classParameters(table.dims);
+      // With 1.5 boxes a parameter in every candidate, the Bayesian criterion will be trusted.
+      const scarce = table.rows < BOXES_PER_PARAMETER * Math.max(...wanted) * classParameters(table.dims);
       candidates.set(
         k,
         await judge(table, found, validates && !found.degenerate && (scarce || options.criterion !== "auto"), plain, context),
@@ -176,23 +174,16 @@ function choose(
   if (criterion === "bic" || criterion === "bic-paper") return { k: least(candidates, measures(criterion)[0]), criterion };
   const [bic] = measures("bic"), [heldOut] = measures("cross-validation");
   if ([...candidates.values()].every((candidate) => candidate.heldOut === null)) return { k: least(candidates, bic), criterion: "bic" };
-  const k = simplest(candidates, least(candidates, heldOut));
-  if (criterion === "auto" && table.rows >= BOXES_FOR_BIC * k * classParameters(table.dims)) {
+  const k = least(candidates, heldOut);
+  if (criterion === "auto" && table.rows >= BOXES_PER_PARAMETER * k * classParameters(table.dims)) {
     return { k: least(candidates, bic), criterion: "bic" };
   }
   const one = candidates.get(1);
-  const none = one?.heldOut && !speaksFor(candidates.get(k)!, one, ERRORS_FOR_STRUCTURE);
-  return { k: none ? 1 : k, criterion: "cross-validation" };
+  return { k: one?.heldOut && !speaksFor(candidates.get(k)!, one) ? 1 : k, criterion: "cross-validation" };
 }
 
-/** The fewest classes that foretell rows as well as the `best` number does, up to chance. */
-function simplest(candidates: ReadonlyMap<number, Candidate>, best: number): number {
-  const fewer = [...candidates].filter(([k, { heldOut }]) => k < best && heldOut !== null).sort((a, b) => a[0] - b[0]);
-  return fewer.find(([, candidate]) => !speaksFor(candidates.get(best)!, candidate, ERRORS_FOR_MORE))?.[0] ?? best;
-}
-
-/** Whether `candidate` foretells rows better than `one` by more than `errors` standard errors. */
-function speaksFor(candidate: Candidate, one: Candidate, errors: number): boolean {
+/** Whether `candidate` foretells rows better than `one` by more than chance. */
+function speaksFor(candidate: Candidate, one: Candidate): boolean {
   if (candidate === one) return true;
   const rows = one.heldOut!.length;
   let sum = 0, square = 0;
@@ -201,7 +192,7 @@ function speaksFor(candidate: Candidate, one: Candidate, errors: number): boolea
     sum += gain / rows;
     square += gain * gain / rows;
   }
-  return sum > errors * Math.sqrt(Math.max(0, square - sum * sum) / rows);
+  return sum > STANDARD_ERRORS * Math.sqrt(Math.max(0, square - sum * sum) / rows);
 }
 
 function tabulate(candidates: ReadonlyMap<number, Candidate>, table: SharedTable, chosen: number): Record<string, number>[] {
