@@ -23,6 +23,7 @@ export const builtIns: Readonly<Record<string, () => Promise<{ default: AnyPlugi
   hungarian: () => import("./matchers/hungarian.ts"),
   ddbi: () => import("./scorers/ddbi.ts"),
   em: () => import("./refiners/em.ts"),
+  average: () => import("./aligners/average.ts"),
   "conv-decoder": () => import("./decoders/conv_decoder.ts"),
   "relion-star": () => import("./sinks/relion_star.ts"),
   "particles-table": () => import("./sinks/particles_table.ts"),
