@@ -74,9 +74,12 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   if (verb === undefined) return 2;
   const controller = abortOnSignals();
   const { signal } = controller;
+  const print = (status: string, problems: readonly string[]) => json ? console.log(JSON.stringify({ status, problems })) : undefined;
+  const wordsOf = (error: unknown) => error instanceof Error ? error.message : String(error);
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     report(event.reason, debug);
+    print("failed", [wordsOf(event.reason)]);
     Deno.exit(1);
   });
   // Nothing is left that could wake the program, and the verb has not ended: some plugin waits for what will never come.
@@ -87,6 +90,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     );
     if (stalled || controller.signal.aborted) {
       report(error, debug);
+      print("failed", [error.message]);
       Deno.exit(1);
     }
     stalled = true;
@@ -98,10 +102,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   } catch (error) {
     const status = signal.aborted && !stalled ? "interrupted" : error instanceof ManifestError ? "faulty" : "failed";
     if (status !== "interrupted") report(error, debug);
-    if (json) {
-      const problems = error instanceof ManifestError ? error.problems : [error instanceof Error ? error.message : String(error)];
-      console.log(JSON.stringify({ status, problems: status === "interrupted" ? [] : problems }));
-    }
+    print(status, status === "interrupted" ? [] : error instanceof ManifestError ? error.problems : [wordsOf(error)]);
     return status === "interrupted" ? INTERRUPTED : status === "faulty" ? 2 : 1;
   }
 }

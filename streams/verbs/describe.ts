@@ -66,7 +66,9 @@ export function describePlugin(plugin: AnyPlugin): string {
  * @throws {ManifestError} When there is no such plugin.
  */
 export async function describeVerb({ plugin: use, json }: { plugin: string; json: boolean }): Promise<number> {
-  const located = locatePlugin(use, resolve("."));
+  // A path as a shell completes it needs no "./": unlike in a manifest, a user has written it here and now.
+  const path = /^[^:]+\.[mc]?[jt]s(#[^#]*)?$/.test(use) ? resolve(use) : use;
+  const located = locatePlugin(path, resolve("."));
   const outcome = "fault" in located ? located : await loadPlugin(located.address);
   if ("fault" in outcome) {
     const { code, message } = outcome.fault;
