@@ -14,11 +14,16 @@ export function inCheckout(path: string): string {
   return new URL(path, root).pathname;
 }
 
-/** The command, ready to be spawned. */
+/** The command, ready to be spawned in the checkout. */
 export function command(...args: string[]): Deno.Command {
+  return commandIn(root.pathname, ...args);
+}
+
+/** The command, ready to be spawned in a folder. */
+export function commandIn(cwd: string, ...args: string[]): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", ...FLAGS, inCheckout("cli.ts"), ...args],
-    cwd: root.pathname,
+    cwd,
     stdout: "piped",
     stderr: "piped",
     stdin: "null",

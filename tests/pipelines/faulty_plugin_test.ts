@@ -1,6 +1,6 @@
 /** What a user gets when a plugin throws, never ends, or a run's own folder is damaged: the stage by name, and a way on. */
 import { strict as assert } from "node:assert";
-import { tomosieveJson } from "./command.ts";
+import { tomosieve, tomosieveJson } from "./command.ts";
 import { allowMoody, assertSays, assertWhole, failing, filesBelow, inFolder, moody } from "./sample.ts";
 
 type Json = Record<string, unknown>;
@@ -89,6 +89,14 @@ for (const role of ["source", "learner", "sink"] as Role[]) {
       await assertWhole(`${folder}/run`);
     }));
 }
+
+Deno.test("a promise that a plugin lost sight of and that fails: its words, whose fault it is, and one JSON object all the same", () =>
+  inFolder({ "pipeline.json": pipeline("learner", { mood: "loose-end" }) }, async (folder) => {
+    const { code, stdout, stderr } = await tomosieve("run", `${folder}/pipeline.json`, ...allowed, "--json");
+    assert.equal(code, 1);
+    assert.deepEqual(JSON.parse(stdout), { status: "failed", problems: ["the lamp went out"] });
+    assert.match(stderr, /^the lamp went out\nThis is a fault of tomosieve or of a plugin; run again with --debug to see where\.$/m);
+  }));
 
 Deno.test("a longer limit may be given on resume, as the message says", () =>
   inFolder({ "pipeline.json": pipeline("picker", { mood: "hangs" }) }, async (folder) => {
