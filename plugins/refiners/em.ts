@@ -8,12 +8,13 @@ import { definePlugin } from "../../streams/contract.ts";
 import { RunError, ShapeError } from "../../streams/errors.ts";
 import { tiltRangeOf } from "../kernels/wedge.ts";
 import { classPosterior } from "./em/anneal.ts";
-import { crossFit, heldOutEvidence } from "./em/compare.ts";
+import { centreOnReferences } from "./em/centring.ts";
+import { crossFit, evidenceOf } from "./em/compare.ts";
 import { type Fit, fitReferences, labelsOf } from "./em/fit.ts";
 import { describeClasses } from "./em/outcome.ts";
 import { searchPlan, storedFrequency } from "./em/plan.ts";
 import { Session } from "./em/session.ts";
-import { searchClasses, type SearchPlan, type TraceRow } from "./em/split_merge.ts";
+import { searchClasses, type TraceRow } from "./em/split_merge.ts";
 import { type Model, modelFromState, modelToState } from "./em/model.ts";
 
 const options = z.strictObject({
@@ -26,8 +27,8 @@ const options = z.strictObject({
   leastGainErrors: z.number().min(0).max(20).default(3).meta({
     description: "two references replace one when held-out boxes gain more than this many standard errors",
   }),
-  leastGainShare: z.number().min(0).max(1).default(0.015).meta({
-    description: "and more than this share of their log-likelihood",
+  leastGainShare: z.number().min(0).max(1).default(0.01).meta({
+    description: "and more than this share of their log-likelihood, or twice what one structure, simulated from the data, gains when split",
   }),
 });
 
@@ -35,6 +36,8 @@ type Options = z.infer<typeof options>;
 
 /** Fewest boxes that can be split into those that make references and those that judge. */
 const FEWEST = 8;
+/** Evidence counts when it exceeds this many standard errors. */
+const EVIDENCE_ERRORS = 2;
 /** Parts of the data that take turns being judged for the final labels. */
 const FOLDS = 4;
 
@@ -69,7 +72,7 @@ class Em implements Refiner {
       trace.push(row);
       context.progress(Math.min(trace.length, steps - 1), steps);
     });
-    await this.#sayWhetherAnythingIsThere(session, found, plan);
+    await this.#sayWhetherAnythingIsThere(session, members, found);
     // The search is over: all boxes make the final references, and each is labelled by references that it did not help to make.
     session.training.fill(1);
     const fit = await fitReferences(session, members, found, plan.fit, true);
@@ -110,6 +113,7 @@ class Em implements Refiner {
     session.noise = model.noise.slice(0, model.kMax + 1);
     const members = Int32Array.from({ length: count }, (_, i) => i);
     const plan = searchPlan(boxVoxels, this.options).fit;
+    await centreOnReferences(session, members, model);
     const fit = await fitReferences(session, members, model, { ...plan, rounds: 1 }, false);
     return classPosterior(fit.likelihood, model.weights);
   }
@@ -123,13 +127,10 @@ class Em implements Refiner {
     return Promise.resolve();
   }
 
-  /**
-   * Boxes that made no reference, weighed against an empty one. The evidence is a mean over all poses, so that noise alone cannot gain by
-   * choosing its best pose: its expectation is below 0 whatever the references.
-   */
-  async #sayWhetherAnythingIsThere(session: Session, found: Fit, plan: SearchPlan): Promise<void> {
-    const { mean, error } = await heldOutEvidence(session, found, plan);
-    if (mean > 2 * error) return;
+  /** Warns when boxes that made no reference are no better explained by the references than by nothing. */
+  async #sayWhetherAnythingIsThere(session: Session, members: Int32Array, found: Fit): Promise<void> {
+    const { mean, error } = await evidenceOf(session, members.filter((i) => session.training[i] === 0), found);
+    if (mean > EVIDENCE_ERRORS * error) return;
     this.context.warn(
       "no-signal",
       `held-out boxes are not explained better by the class averages than by nothing (${mean.toFixed(2)} +- ${

@@ -5,6 +5,7 @@
 import type { BoxStore, Pool } from "../../../streams/contract.ts";
 import { centreOfMass, volumeToBox } from "../../kernels/alignment/average.ts";
 import { paddedSide } from "../../kernels/alignment/volume.ts";
+import { centreOnBlob, centreOnReferences } from "../../refiners/em/centring.ts";
 import { evidenceOf } from "../../refiners/em/compare.ts";
 import { climbFit, type Fit, fitLabels, type FitPlan, fitReferences } from "../../refiners/em/fit.ts";
 import { movePoses } from "../../refiners/em/outcome.ts";
@@ -58,6 +59,8 @@ export async function averageClass(
   const n = members.length, b = boxes.boxVoxels, { plan } = settings;
   const session = await openSession(boxes, members, Math.floor(b / 2) - 1, known, settings);
   const all = Int32Array.from({ length: n }, (_, i) => i);
+  if (known) await centreOnReferences(session, all, known);
+  else await centreOnBlob(session);
   const fit = known
     ? await fitReferences(session, all, known, plan, true)
     : await fitLabels(session, all, new Int32Array(n), 1, plan, "average", true);
@@ -90,6 +93,7 @@ export async function poseBoxes(
 ): Promise<Float32Array> {
   const session = await openSession(boxes, members, known.kMax, known, settings);
   const all = Int32Array.from({ length: members.length }, (_, i) => i);
+  await centreOnReferences(session, all, known);
   return (await fitReferences(session, all, known, { ...settings.plan, rounds: 1 }, false)).poses;
 }
 
@@ -127,15 +131,23 @@ async function halve(session: Session, fit: Fit, plan: FitPlan) {
     rows.forEach((i, r) => poses.set(fit.poses.subarray(12 * i, 12 * i + 12), 12 * r));
     const weights = new Float32Array(rows.length).fill(1);
     const start = { kMax: fit.kMax, volumes: await session.solvePoses(members, weights, poses, 1, fit.kMax), weights: Float64Array.of(1) };
-    const own = await climbFit(session, members, start, poses, HALF_TURN, HALF_ROUNDS, false);
+    const own = await climbFit(
+      session,
+      members,
+      start,
+      { poses, likelihood: new Float64Array(rows.length), angle: HALF_TURN },
+      HALF_ROUNDS,
+      false,
+    );
     return await readable(session, members, weights, own.poses);
   }));
   session.offsets.fill(0);
+  await centreOnBlob(session);
   const apart = await Promise.all(parts.map((rows, half) => {
     const members = rows.map((i) => fit.members[i]);
     return fitLabels(session, members, new Int32Array(rows.length), 1, { ...plan, rounds: 2 }, `half ${half}`, false);
   }));
-  const crossed = await Promise.all([0, 1].map((half) => evidenceOf(session, apart[half].members, apart[1 - half], plan)));
+  const crossed = await Promise.all([0, 1].map((half) => evidenceOf(session, apart[half].members, apart[1 - half])));
   return {
     volumes: [volumes[0], volumes[1]] as const,
     evidence: {

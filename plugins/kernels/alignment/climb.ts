@@ -17,6 +17,8 @@ export interface ClimbStep {
   readonly noise: Float64Array;
   /** `[n, classes, 12]` rotation and shift. */
   readonly poses: Float32Array;
+  /** `[n, classes]` log-likelihood so far: classes far below a box's best are not climbed, their value stays. */
+  readonly likelihood: Float64Array;
   /** `[n]` 1: counts towards the residual. */
   readonly judges: Uint8Array;
   /** First turn tried, radians; it halves every round. */
@@ -36,7 +38,10 @@ export interface ClimbOutcome {
   readonly residual: Float64Array;
 }
 
-/** Climbs from every pose. Cost: about 8 rounds x (20 coefficients + 10) ns a box and class. */
+/** A class is left alone when it is behind a box's best by more than this share of the best, and this many nats: no climb makes that up. */
+const BEHIND_SHARE = 0.4, BEHIND_NATS = 20;
+
+/** Climbs from every pose that has a chance. Cost: about 8 rounds x (20 coefficients + 10) ns a box and class. */
 export function climbPoses(step: ClimbStep): ClimbOutcome {
   const { set, members, kMax } = step;
   const { order } = set, C = order.upTo[kMax], stored = order.count;
@@ -50,11 +55,13 @@ export function climbPoses(step: ClimbStep): ClimbOutcome {
   const row = reserve("row", 8 * C), cross = reserve("cross", 8 * C), pose = reserve("pose", 48);
   const total = reserve("residual", 8 * C);
   doubles(total, C).fill(0);
-  const poses = step.poses.slice(), likelihood = new Float64Array(n * K);
+  const poses = step.poses.slice(), likelihood = step.likelihood.slice();
   for (let j = 0; j < n; j++) {
     const i = members[j];
     writeRow(set, i, scale, row, true);
+    const top = Math.max(...step.likelihood.subarray(j * K, (j + 1) * K));
     for (let k = 0; k < K; k++) {
+      if (step.likelihood[j * K + k] < top - BEHIND_SHARE * Math.max(top, 0) - BEHIND_NATS) continue;
       const at = 12 * (j * K + k);
       floats(pose, 12).set(poses.subarray(at, at + 12));
       likelihood[j * K + k] = simd.climb(

@@ -3,7 +3,8 @@
  * @module
  */
 import { rotationSpacing } from "../../kernels/super_fibonacci.ts";
-import { atLevel, classPosterior, stencil } from "./anneal.ts";
+import { atLevel, classPosterior } from "./anneal.ts";
+import { shiftCube } from "./centring.ts";
 import { climbFit, type Fit, fitLabels, type FitPlan, labelsOf, mixtureLikelihood } from "./fit.ts";
 import type { References, Session } from "./session.ts";
 
@@ -67,6 +68,29 @@ export async function trySplit(session: Session, members: Int32Array, one: Float
   return best!;
 }
 
+/**
+ * What splitting gains in a class that is certainly one structure: boxes are made from one of the fit's references at the poses found, with
+ * the wedges and the noise of the data, and the class is split as the others are. Whatever that gains, the method gains by itself.
+ */
+export async function nullGain(session: Session, fit: Fit, plan: FitPlan, rounds: number, turn: number): Promise<Gain> {
+  const k = fit.volumes.length, labels = labelsOf(fit.posterior, k), counts = new Int32Array(k);
+  labels.forEach((label) => counts[label]++);
+  const largest = counts.indexOf(Math.max(...counts));
+  const rows = Array.from(labels.keys()).filter((i) => labels[i] === largest).slice(0, MOST_SYNTHETIC);
+  const members = Int32Array.from(rows, (i) => fit.members[i]), poses = new Float32Array(12 * rows.length);
+  rows.forEach((i, r) => poses.set(fit.poses.subarray(12 * (i * k + largest), 12 * (i * k + largest + 1)), 12 * r));
+  const synthetic = await session.synthetic(members, poses, fit.volumes[largest], fit.kMax);
+  const all = Int32Array.from({ length: rows.length }, (_, i) => i);
+  const volumes = await synthetic.solvePoses(all, Float32Array.from(synthetic.training), poses, 1, fit.kMax);
+  const start = { kMax: fit.kMax, volumes, weights: Float64Array.of(1) };
+  const first = { poses, likelihood: new Float64Array(rows.length), angle: turn };
+  const one = await climbFit(synthetic, all, start, first, rounds, false);
+  return (await trySplit(synthetic, all, one.likelihood, plan, "null")).gain;
+}
+
+/** Boxes of the class that calibrates. */
+const MOST_SYNTHETIC = 400;
+
 /** What classes a and b of a fit gain over one reference for both, which starts in the frame of the larger. */
 export async function pairGain(
   session: Session,
@@ -83,9 +107,12 @@ export async function pairGain(
   const members = Int32Array.from(rows, (i) => fit.members[i]);
   const poses = new Float32Array(12 * rows.length);
   rows.forEach((i, r) => poses.set(fit.poses.subarray(12 * (i * k + frame), 12 * (i * k + frame + 1)), 12 * r));
+  const start = { poses, likelihood: new Float64Array(rows.length), angle: spacing };
   const everyone = Float32Array.from(members, (i) => session.training[i]);
   const volumes = await session.solvePoses(members, everyone, poses, 1, fit.kMax);
-  const one = await climbFit(session, members, { kMax: fit.kMax, volumes, weights: Float64Array.of(1) }, poses, spacing, rounds, false);
+  const before = session.offsets.slice();
+  const one = await climbFit(session, members, { kMax: fit.kMax, volumes, weights: Float64Array.of(1) }, start, rounds, false);
+  session.offsets.set(before);
   const both = mixtureLikelihood(fit, [a, b]);
   return { gain: gainOf(session, members, Float64Array.from(rows, (i) => both[i]), one.likelihood), fit: one };
 }
@@ -112,12 +139,16 @@ export async function crossFit(
     const weights = fit.posterior.map((p, i) => fold[Math.floor(i / k)] === f ? 0 : p);
     const volumes = await session.solvePoses(members, weights, fit.poses, k, fit.kMax);
     const rows = Array.from(fold.keys()).filter((i) => fold[i] === f);
-    const own = new Float32Array(12 * k * rows.length);
-    rows.forEach((i, r) => own.set(fit.poses.subarray(12 * k * i, 12 * k * (i + 1)), 12 * k * r));
+    const own = new Float32Array(12 * k * rows.length), before = new Float64Array(k * rows.length);
+    rows.forEach((i, r) => {
+      own.set(fit.poses.subarray(12 * k * i, 12 * k * (i + 1)), 12 * k * r);
+      before.set(fit.likelihood.subarray(k * i, k * (i + 1)), k * r);
+    });
     const climbed = await session.climb(
       Int32Array.from(rows, (i) => members[i]),
       { ...fit, volumes },
       own,
+      before,
       climb,
       new Uint8Array(rows.length),
     );
@@ -129,27 +160,26 @@ export async function crossFit(
   return { likelihood, posterior: classPosterior(likelihood, fit.weights), poses };
 }
 
-/** Mean log evidence of the held-out boxes against an empty reference, nats a box, with its standard error. */
-export async function heldOutEvidence(
-  session: Session,
-  fit: References,
-  plan: { readonly fit: FitPlan },
-): Promise<{ mean: number; error: number }> {
-  const members = Int32Array.from({ length: session.count }, (_, i) => i).filter((i) => session.training[i] === 0);
-  return await evidenceOf(session, members, fit, plan.fit);
-}
+/** Boxes whose evidence is taken. */
+const MOST_JUDGES = 128;
+/** Level of the evidence: coarse, because every rotation is combined with every shift. */
+const EVIDENCE = { kMax: 4, rotations: 576 };
+/** Shifts of the evidence, as a share of the box: an eighth of the box either way along each axis. */
+const EVIDENCE_STEP = 1 / 16;
 
-/** Mean log evidence of `members` against an empty reference, nats a box, with its standard error. */
-export async function evidenceOf(
-  session: Session,
-  members: Int32Array,
-  fit: References,
-  plan: FitPlan,
-): Promise<{ mean: number; error: number }> {
-  const n = members.length, k = fit.volumes.length;
+/**
+ * Mean log evidence of boxes against an empty reference, nats a box, with its standard error.
+ *
+ * It is a mean over all rotations and all shifts about the box's centre, fixed before the box is looked at, of the likelihood under references
+ * that the box did not help to make: for noise its expectation is below 0 whatever the references, however well noise can be aligned.
+ * @param members Boxes that made no reference of the fit.
+ */
+export async function evidenceOf(session: Session, members: Int32Array, fit: References): Promise<{ mean: number; error: number }> {
+  const judges = members.slice(0, MOST_JUDGES), n = judges.length, k = fit.volumes.length;
   if (n < 2) return { mean: 0, error: Infinity };
-  const references = atLevel(fit, plan.search.kMax), shifts = stencil(session.set.boxVoxels / 48);
-  const { evidence } = await session.grid(members, references, plan.search, 1, shifts, false);
+  const level = { ...EVIDENCE, kMax: Math.min(EVIDENCE.kMax, session.kMax) };
+  const shifts = shiftCube(EVIDENCE_STEP * session.set.boxVoxels, 2), centre = new Float32Array(3 * session.count);
+  const { evidence } = await session.grid(judges, atLevel(fit, level.kMax), level, 1, shifts, false, centre);
   const values = Array.from({ length: n }, (_, i) => {
     const own = Array.from(fit.weights, (weight, j) => evidence[i * k + j] + Math.log(weight)), top = Math.max(...own);
     return top + Math.log(own.reduce((sum, value) => sum + Math.exp(value - top), 0));

@@ -4,6 +4,7 @@
  */
 import { rotationSpacing } from "../../kernels/super_fibonacci.ts";
 import { anneal, atLevel, classPosterior, seedReferences, shares, type Stage, stencil } from "./anneal.ts";
+import { centreOnReferences } from "./centring.ts";
 import type { Level, References, Session } from "./session.ts";
 
 /** References with a pose and a likelihood for each member in each class. */
@@ -37,7 +38,10 @@ const REACH = 1 / 64;
 /** Step of the stencil of the last grid search, as a share of the box. */
 const SEARCH_STEP = 1 / 48;
 
-/** Fits k classes from labels `[n]`. The session's offsets of the members move; with `learnNoise` so does its noise. */
+/**
+ * Fits k classes from labels `[n]`. The session's offsets of the members move. A `first` fit also learns the session's noise, and finds where
+ * the particles of boxes lie that make no references.
+ */
 export async function fitLabels(
   session: Session,
   members: Int32Array,
@@ -45,12 +49,14 @@ export async function fitLabels(
   k: number,
   plan: FitPlan,
   key: string,
-  learnNoise: boolean,
+  first: boolean,
 ): Promise<Fit> {
   const training = session.trainingOf(members);
   const own = Int32Array.from(Array.from(members.keys()).filter((i) => session.training[members[i]] === 1), (i) => labels[i]);
   const seeds = await seedReferences(session, training, own, k, plan.stages[0], key);
-  return fitReferences(session, members, await anneal(session, training, own, seeds, plan.stages, learnNoise), plan, learnNoise);
+  const references = await anneal(session, training, own, seeds, plan.stages, first);
+  if (first) await centreOnReferences(session, members.filter((i) => session.training[i] === 0), references);
+  return fitReferences(session, members, references, plan, first);
 }
 
 /** Fits from references: poses by one grid step over all members, then rounds of climbing and averaging. */
@@ -62,7 +68,7 @@ export async function fitReferences(
   learnNoise: boolean,
 ): Promise<Fit> {
   const references = atLevel(start, plan.search.kMax), k = start.volumes.length, rotations = session.rotationsOf(plan.search);
-  const { bestRotation, bestOffset } = await session.grid(
+  const { best, bestRotation, bestOffset } = await session.grid(
     members,
     references,
     plan.search,
@@ -75,21 +81,31 @@ export async function fitReferences(
     poses.set(rotations.subarray(9 * r, 9 * r + 9), 12 * i);
     poses.set(bestOffset.subarray(3 * i, 3 * i + 3), 12 * i + 9);
   });
-  return climbFit(session, members, atLevel(start, plan.kMax), poses, rotationSpacing(plan.search.rotations) / 2, plan.rounds, learnNoise);
+  const first = { poses, likelihood: Float64Array.from(best), angle: rotationSpacing(plan.search.rotations) / 2 };
+  return climbFit(session, members, atLevel(start, plan.kMax), first, plan.rounds, learnNoise);
 }
 
-/** Rounds of climbing and averaging from given poses `[n, k, 12]`; the last round only climbs. */
+/** Where a climb begins. */
+export interface FirstPoses {
+  /** `[n, k, 12]`. */
+  readonly poses: Float32Array;
+  /** `[n, k]` log-likelihood there, as far as it is known: equal values leave no class out. */
+  readonly likelihood: Float64Array;
+  /** First turn tried, radians. */
+  readonly angle: number;
+}
+
+/** Rounds of climbing and averaging from given poses; the last round only climbs. The session's offsets follow. */
 export async function climbFit(
   session: Session,
   members: Int32Array,
   start: References,
-  firstPoses: Float32Array,
-  firstAngle: number,
+  first: FirstPoses,
   rounds: number,
   learnNoise: boolean,
 ): Promise<Fit> {
   const k = start.volumes.length, reach = REACH * session.set.boxVoxels;
-  let references = start, poses = firstPoses, angle = firstAngle;
+  let references = start, { poses, likelihood, angle } = first;
   // Boxes that made the references explain away their own noise: those that did not are better judges of it.
   const outsiders = members.filter((i) => session.training[i] === 0);
   const judges = outsiders.length >= FEWEST_JUDGES ? outsiders : members;
@@ -97,10 +113,15 @@ export async function climbFit(
   for (let round = 0;; round++) {
     session.signal.throwIfAborted();
     const climb = { angle, rounds: round === 0 ? 4 : 3, reachVoxels: reach };
-    const climbed = await session.climb(members, references, poses, climb, flags);
-    poses = climbed.poses;
-    const posterior = classPosterior(climbed.likelihood, references.weights);
-    if (round + 1 >= rounds) return { ...references, members, poses, likelihood: climbed.likelihood, posterior };
+    const climbed = await session.climb(members, references, poses, likelihood, climb, flags);
+    ({ poses, likelihood } = climbed);
+    const posterior = classPosterior(likelihood, references.weights);
+    if (round + 1 >= rounds) {
+      labelsOf(posterior, k).forEach((j, i) => {
+        session.offsets.set(poses.subarray(12 * (i * k + j) + 9, 12 * (i * k + j) + 12), 3 * members[i]);
+      });
+      return { ...references, members, poses, likelihood, posterior };
+    }
     if (learnNoise) session.updateNoise(judges, climbed.residual, references.kMax);
     references = {
       kMax: references.kMax,

@@ -13,9 +13,11 @@ import type { RadialMask } from "../../kernels/alignment/volume.ts";
 import { createRandom } from "../../kernels/random.ts";
 import { superFibonacciRotations } from "../../kernels/super_fibonacci.ts";
 import { tiltRangeOf } from "../../kernels/wedge.ts";
+import { joinDoubles, joinFloats } from "./join.ts";
 
 const EXPECTATION = new URL("../../kernels/alignment/expectation.ts", import.meta.url).href;
 const MAXIMISATION = new URL("../../kernels/alignment/maximisation.ts", import.meta.url).href;
+const SYNTHESIS = new URL("../../kernels/alignment/synthesis.ts", import.meta.url).href;
 const CLIMB = new URL("../../kernels/alignment/climb.ts", import.meta.url).href;
 
 /** Boxes of one share of a step: small enough to balance workers, large enough to make slices worth it. */
@@ -147,6 +149,32 @@ export class Session {
     return new Session(settings, { boxVoxels: b, order, coefficients, wedges: table, groups }, n);
   }
 
+  /**
+   * A session of boxes that one reference would give at the poses `[n, 12]` of `members`, with this session's wedges and noise: what a class
+   * looks like that is certainly one structure. The same members are held out.
+   */
+  async synthetic(members: Int32Array, poses: Float32Array, volume: Float32Array, kMax: number): Promise<Session> {
+    const seed = this.random("synthetic").integer(2 ** 31), { noise, set } = this;
+    const coefficients = await this.pool.run<Float32Array>(SYNTHESIS, "synthesiseBoxes", [{
+      set,
+      members,
+      poses,
+      volume,
+      kMax,
+      noise,
+      seed,
+    }], {
+      signal: this.signal,
+    });
+    const groups = new Int32Array(new SharedArrayBuffer(4 * members.length));
+    members.forEach((i, j) => groups[j] = set.groups[i]);
+    const settings = { kMax: this.kMax, heldOut: 0, seed: this.seed, pool: this.pool, signal: this.signal };
+    const session = new Session(settings, { ...set, coefficients, groups }, members.length);
+    members.forEach((i, j) => session.training[j] = this.training[i]);
+    session.noise = noise.slice();
+    return session;
+  }
+
   /** Mean power of a measured coefficient by shell, over `members` or all; shell 0 repeats shell 1. */
   meanPower(members?: Int32Array): Float64Array {
     const shells = this.kMax + 1, sums = new Float64Array(shells), counts = new Float64Array(shells);
@@ -229,11 +257,12 @@ export class Session {
     beta: number,
     shifts: Float32Array,
     sums: boolean,
+    offsets = this.offsets,
   ): Promise<GridOutcome> {
     const bytes = references.volumes.length * level.rotations * this.set.order.upTo[level.kMax] * 8;
     const outcomes = await Promise.all(
       this.shares(members, Math.floor(SUM_BYTES / bytes)).map((part) =>
-        this.pool.run<GridOutcome>(EXPECTATION, "expectation", [this.#step(part, references, level, beta, shifts, sums)], {
+        this.pool.run<GridOutcome>(EXPECTATION, "expectation", [{ ...this.#step(part, references, level, beta, shifts, sums), offsets }], {
           signal: this.signal,
         })
       ),
@@ -305,8 +334,15 @@ export class Session {
     }));
   }
 
-  /** Climbs from `poses` [n, k, 12]; the residual counts the members that `judges` [n] flags. */
-  async climb(members: Int32Array, references: References, poses: Float32Array, climb: Climb, judges: Uint8Array): Promise<ClimbOutcome> {
+  /** Climbs from `poses` [n, k, 12] of likelihood [n, k]; the residual counts the members that `judges` [n] flags. */
+  async climb(
+    members: Int32Array,
+    references: References,
+    poses: Float32Array,
+    likelihood: Float64Array,
+    climb: Climb,
+    judges: Uint8Array,
+  ): Promise<ClimbOutcome> {
     const K = references.volumes.length;
     let at = 0;
     const outcomes = await Promise.all(
@@ -318,6 +354,7 @@ export class Session {
           volumes: references.volumes,
           noise: this.noise.slice(0, references.kMax + 1),
           poses: poses.slice(12 * K * at, 12 * K * (at + part.length)),
+          likelihood: likelihood.slice(K * at, K * (at + part.length)),
           judges: judges.slice(at, at + part.length),
           ...climb,
         };
@@ -349,24 +386,4 @@ export class Session {
     }
     this.noise[0] = this.noise[1];
   }
-}
-
-function joinFloats(parts: readonly Float32Array[]): Float32Array {
-  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}
-
-function joinDoubles(parts: readonly Float64Array[]): Float64Array {
-  const out = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

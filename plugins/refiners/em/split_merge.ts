@@ -2,7 +2,8 @@
  * Finds the number of classes: splits and merges until held-out boxes ask for no more.
  * @module
  */
-import { firstTurn, type Gain, isReal, pairGain, type Threshold, trySplit } from "./compare.ts";
+import { centreOnBlob } from "./centring.ts";
+import { firstTurn, type Gain, isReal, nullGain, pairGain, type Threshold, trySplit } from "./compare.ts";
 import { type Fit, fitLabels, type FitPlan, fitReferences, labelsOf, mixtureLikelihood } from "./fit.ts";
 import type { References, Session } from "./session.ts";
 
@@ -37,22 +38,33 @@ export async function searchClasses(
   plan: SearchPlan,
   report: (row: TraceRow) => void,
 ): Promise<Fit> {
+  await centreOnBlob(session);
   let fit = await fitLabels(session, members, labels, k, plan.fit, "start", true);
   report(row(session, fit, 0, "start", ""));
+  if (plan.maximumRounds === 0) return fit;
   const settled = new Map<string, Int32Array>();
+  const nothing = await nullGain(session, fit, plan.split, plan.fit.rounds, firstTurn(plan.fit.search.rotations));
+  const calibrated = { ...plan, threshold: calibrate(plan.threshold, nothing) };
+  report(row(session, fit, 0, "calibrate", `one structure split in two: ${describe(nothing)}`));
   for (let round = 1; round <= plan.maximumRounds; round++) {
     session.signal.throwIfAborted();
     const merged = plan.merge
-      ? await mergeClasses(session, fit, plan, (after, text) => report(row(session, after, round, "merge", text)))
+      ? await mergeClasses(session, fit, calibrated, (after, text) => report(row(session, after, round, "merge", text)))
       : fit;
     const changed = merged !== fit;
     fit = merged;
-    const { references, text, accepted } = await splitClasses(session, fit, plan, round, settled);
+    const { references, text, accepted } = await splitClasses(session, fit, calibrated, round, settled);
     if (accepted) fit = await fitReferences(session, members, references, plan.fit, true);
     report(row(session, fit, round, "split", text));
     if (!accepted && !changed) break;
   }
   return fit;
+}
+
+/** A threshold that a class of one structure, split, stays well below: twice its share, with the doubt about it. */
+export function calibrate(threshold: Threshold, nothing: Gain): Threshold {
+  if (!(nothing.single > 0) || !Number.isFinite(nothing.error)) return threshold;
+  return { ...threshold, share: Math.max(threshold.share, 2 * (nothing.mean + nothing.error) / nothing.single) };
 }
 
 /** Tries to split every class that has changed since it was last tried. */

@@ -63,6 +63,7 @@ Deno.test("`climbPoses()` finds the pose of unseen boxes again from ten degrees 
     volumes: [solve(0, true), solve(COUNT, true)],
     noise: NOISE,
     poses: start,
+    likelihood: new Float64Array(2 * members.length),
     judges: new Uint8Array(members.length),
     angle: 0.2,
     rounds: 6,
@@ -74,6 +75,13 @@ Deno.test("`climbPoses()` finds the pose of unseen boxes again from ten degrees 
     assert.ok(apart(truth, own) < DEGREES, `box ${i}: ${apart(truth, own)} degrees from the truth`);
     for (let d = 9; d < 12; d++) assert.ok(Math.abs(truth[d] - own[d]) < VOXELS, `box ${i}: shift ${own[d]}, truth ${truth[d]}`);
     assert.ok(likelihood[2 * j] > likelihood[2 * j + 1]);
+  });
+  // A class that is hopelessly behind keeps its pose and its value.
+  const hopeless = climbPoses({ ...step, likelihood: step.likelihood.map((_, i) => i % 2 ? -1000 : 100) });
+  members.forEach((_, j) => {
+    assert.equal(hopeless.likelihood[2 * j], likelihood[2 * j]);
+    assert.equal(hopeless.likelihood[2 * j + 1], -1000);
+    assert.deepEqual(hopeless.poses.subarray(24 * j + 12, 24 * j + 24), start.subarray(24 * j + 12, 24 * j + 24));
   });
 });
 
@@ -102,6 +110,7 @@ Deno.test("the residual of unseen boxes at their poses is the noise", () => {
     volumes: [volume],
     noise: variance,
     poses: poses.slice(600, 720),
+    likelihood: new Float64Array(10),
     judges: new Uint8Array(10).fill(1),
     angle: 0.001,
     rounds: 1,
