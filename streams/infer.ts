@@ -64,6 +64,7 @@ export async function inferPipeline(options: InferOptions): Promise<RunSummary> 
   };
   const file = await loadManifestValue(value, { name: "infer", folder: model }, {
     allowPlugins: options.allowPlugins,
+    allowCommands: options.allowCommands,
     builtIns: options.builtIns,
   });
   const { manifest } = file;

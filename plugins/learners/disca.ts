@@ -4,7 +4,8 @@
  * The loop: embed every box, cluster the features, match the classes to those of the iteration before, score, train the embedder on the
  * labels, again. Two optional parts go beyond the paper: `start` (labels from rotation invariants, before any training) and `refine`
  * (labels from aligning boxes to class averages, which then are the embedder's teacher and label new boxes).
- * @see Zeng et al. 2023, PNAS 120(15) e2213149120. Differs from the paper: see docs/method.md; `recipe: "published"` does not.
+ * @see Zeng et al. 2023, PNAS 120(15) e2213149120. Differs from the paper: yes, and `recipe: "published"` in what docs/method.md lists (width,
+ * preparation, held-out boxes, recomputed batch-norm statistics).
  * @module
  */
 import {
@@ -149,7 +150,9 @@ class Disca implements Learner {
     // One class gives the embedder nothing to learn; only the refiner may still find more.
     if (k === 1 && !refining && (labeller === "refine" || this.options.recipe === "default")) return "converged";
     if (stableFor >= stableIterations) return "converged";
-    return iteration >= maxIterations && !(refining && maxIterations > 0) ? "maximum" : undefined;
+    if (refining && maxIterations > 0) return undefined;
+    // An embedder that cannot learn would say the same in every iteration.
+    return iteration >= maxIterations || !this.parts.embed.trainable ? "maximum" : undefined;
   }
 
   /** Iteration 0: labels before any training. */

@@ -7,7 +7,8 @@ import { z } from "zod";
 /** As a manifest states them; what is left out follows from the recipe. */
 export const discaOptions = z.strictObject({
   recipe: z.enum(["default", "published"]).default("default").meta({
-    description: "default: invariants start, alignment refines, the network learns from it; published: the paper's loop, with neither",
+    description:
+      "default: invariants start, the network learns from their labels (and from alignment, when the part refine is named); published: the paper's loop, with neither",
   }),
   maxIterations: z.int().min(0).max(1000).optional().meta({ description: "Iterations after the first at most: 20 published, 6 default" }),
   epochs: z.int().min(1).max(1000).optional().meta({

@@ -1,5 +1,5 @@
 /**
- * The schedule of a refinement. Chosen on the sets for choosing (docs/benchmark.md), never on those for reporting.
+ * The schedule of a refinement. Chosen on the sets for choosing (plugins/sources/simulated/sets.ts).
  * @module
  */
 import type { Stage } from "./anneal.ts";

@@ -12,7 +12,7 @@ import { type Chart, type ChartLine, classMarker, joinHtml, lineChart, short } f
 const KNOWN: Readonly<Record<string, Partial<Chart> & { title: string }>> = {
   k: { title: "Classes", whole: true },
   labelChange: { title: "Label change", hint: "share of particles that changed class", format: formatShare },
-  agreement: { title: "Rotation agreement", hint: "labels kept when boxes are turned; higher is better", format: formatShare },
+  agreement: { title: "Rotation agreement", hint: "adjusted Rand index of labels when boxes are turned; higher is better" },
   ddbi: { title: "DDBI", hint: "spread within against distance between classes; lower is better" },
   bic: { title: "BIC", hint: "of the chosen model; comparable only for the same features" },
   loss: { title: "Training loss", hint: "mean over the iteration" },

@@ -61,7 +61,11 @@ function figures(facts: ReportFacts): Html {
     )
   }${fact("Classes", formatCount(classes.length))}${
     view.truth?.metrics.ari != null ? fact("Adjusted Rand index", formatFigure(view.truth.metrics.ari), "against the truth") : null
-  }${agreement !== null ? fact("Rotation agreement", formatShare(agreement), "labels kept when boxes are turned") : null}${
+  }${
+    agreement !== null
+      ? fact("Rotation agreement", formatFigure(agreement), "of labels when boxes are turned: 1 is the same, 0 is chance")
+      : null
+  }${
     view.iterations.length > 0
       ? fact(
         "Iterations",

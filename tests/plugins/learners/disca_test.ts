@@ -20,13 +20,14 @@ interface Setup {
   readonly start?: boolean;
   readonly refine?: number;
   readonly score?: ReturnType<typeof scriptedScorer>;
+  readonly trainable?: boolean;
 }
 
 /** A learner on toy parts, with its parts at hand. */
 function make(setup: Setup = {}) {
   const context = memoryContext('learn "disca"');
   const parts = {
-    embed: new ToyEmbedder(),
+    embed: new ToyEmbedder(setup.trainable ?? true),
     cluster: setup.cluster ?? new ToyClusterer(() => 3),
     match: hungarian.create({}, context, {}),
     score: setup.score ?? ddbi.create(ddbi.options.parse({}), context, {}),
@@ -340,6 +341,15 @@ Deno.test("one class ends the default recipe at once, and says that no structure
     make({ options: { maxIterations: 1 }, cluster: new ToyClusterer((key) => key ? 3 : 1), start: true, refine: 3 }).learner,
   );
   assert.equal(refined.iterations[1].clustering.k, 3);
+});
+
+Deno.test("an embedder that cannot be trained ends the loop with the labels it has, after the refiner's when there is one", async () => {
+  for (const [refine, last] of [[undefined, 0], [3, 1]] as const) {
+    const { learner, embed } = make({ trainable: false, start: true, refine });
+    const { iterations } = await run(learner);
+    assert.deepEqual([iterations.at(-1)!.index, iterations.at(-1)!.finished], [last, "maximum"]);
+    assert.equal(embed.steps.length, 0);
+  }
 });
 
 Deno.test("boxes are read in chunks: never more of them at a time than a chunk and a few batches", async () => {
