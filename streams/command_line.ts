@@ -131,6 +131,16 @@ export function makeProgram(call: (verb: VerbCall) => void, ownCompletions = tru
       })
     );
 
+  program.command("engines").description("try every engine on this machine: which work, and how fast they are")
+    .option("--threads <n>", "threads for an engine, instead of all there are", wholeNumber)
+    .option("--json", "print one JSON object to stdout")
+    .action(({ json = false, threads }) =>
+      call(async ({ signal }) => {
+        const { enginesVerb } = await import("./verbs/engines.ts");
+        return await enginesVerb({ json, threads, signal });
+      })
+    );
+
   program.command("describe <plugin>").description("say what a plugin does and which options it takes")
     .option("--json", "print one JSON object to stdout")
     .action((plugin, { json = false }) =>

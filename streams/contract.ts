@@ -451,6 +451,22 @@ export interface Sink {
   write(view: RunView, directory: string): Promise<void>;
 }
 
+/** What came of trying one way of computing on this machine. */
+export interface EngineFinding {
+  /** Id of the engine's plugin. */
+  readonly engine: string;
+  /** The options that choose this way, as a manifest would have them. */
+  readonly options: Readonly<Record<string, string | number | boolean>>;
+  /** Whether it starts here and passes its numerical self-test. */
+  readonly available: boolean;
+  /** What the self-test said, or why the engine does not start and what to do about it. */
+  readonly reason: string;
+  readonly device: Engine["device"] | null;
+  readonly precision: Engine["precision"] | null;
+  /** Time of one training step of quarter-width YOPO at 24 voxels, batch 8; null when it is not available. */
+  readonly msPerSubtomogram: number | null;
+}
+
 /** What `create` must return, by kind. */
 export interface Instances<In extends Payload, Out extends Payload> {
   source: Source<Out>;
@@ -513,6 +529,8 @@ export interface Plugin<
   partDefaults?(
     options: z.infer<S>,
   ): Readonly<Record<string, { readonly use: string; readonly options?: Readonly<Record<string, unknown>> } | null>>;
+  /** An engine that chooses among others: tries each of them on this machine, fastest first, and says what came of it. */
+  survey?(options: z.infer<S>, context: PluginContext): AsyncIterable<EngineFinding>;
   create(
     options: z.infer<S>,
     context: PluginContext,

@@ -77,7 +77,11 @@ export class Session implements AsyncDisposable {
       },
       drop: (count, reason) => events.drop(stage, count, reason, ordinals.get(stage)),
       warn: (code, message) => events.warn(stage, code, message),
-      note: (code, message) => events.note(stage, code, message),
+      note: (code, message) => {
+        events.note(stage, code, message);
+        // Which engine it is decides how long all of it takes: told at once, and not in the report alone.
+        if (plugin.kind === "engine") progress.log(message);
+      },
     };
     return await this.within(stage, async () => {
       const instance = await plugin.create(entry.options, context, parts);

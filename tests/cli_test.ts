@@ -103,7 +103,7 @@ Deno.test("--version prints the version of deno.json", async () => {
 Deno.test("--help names every verb and exits 0; no argument does the same on stderr and exits 2", async () => {
   const help = await tomosieve("--help");
   assert.equal(help.code, 0);
-  for (const verb of ["run", "lint", "infer", "simulate", "score", "report", "plugins", "describe", "schema", "completions"]) {
+  for (const verb of ["run", "lint", "infer", "simulate", "score", "report", "plugins", "engines", "describe", "schema", "completions"]) {
     assert.match(help.stdout, new RegExp(`^  ${verb}\\b`, "m"));
   }
   const none = await tomosieve();

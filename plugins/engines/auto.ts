@@ -3,10 +3,13 @@
  * @module
  */
 import { z } from "zod";
-import { definePlugin, type PluginContext } from "../../streams/contract.ts";
+import { definePlugin, type EngineFinding, type PluginContext } from "../../streams/contract.ts";
 import { RunError } from "../../streams/errors.ts";
+import { type Candidate, candidates, titleOf } from "./candidates.ts";
 import type { Engine } from "./network.ts";
 import { selfTest } from "./self_test.ts";
+import { timeStep } from "./time_step.ts";
+import { openMemory, type VerdictMemory } from "./verdict.ts";
 
 const options = z.strictObject({
   threads: z.int().min(1).max(256).optional().meta({
@@ -17,42 +20,83 @@ const options = z.strictObject({
 /** Options with defaults filled in. */
 export type AutoOptions = z.infer<typeof options>;
 
-/** An engine that `auto` may take. */
-export interface Candidate {
-  readonly name: string;
-  open(options: AutoOptions, context: PluginContext): Promise<Engine>;
-}
-
-/** Fastest first. */
-const candidates: readonly Candidate[] = [
-  { name: "onnx", open: async (chosen, context) => await (await import("./onnx/mod.ts")).default.create(chosen, context, {}) },
-];
-
 /**
- * Opens the first candidate that starts and passes the self-test, and notes which and why not those before it.
+ * Opens the first candidate that starts and passes the self-test, and notes which and why not those before it. With a `memory`, a verdict that
+ * was found on this machine before is taken without another test, as long as the engine still starts.
  *
  * @throws {RunError} When none does; the message has every reason.
  */
-export async function openFirst(list: readonly Candidate[], chosen: AutoOptions, context: PluginContext): Promise<Engine> {
+export async function openFirst(
+  list: readonly Candidate[],
+  { threads }: AutoOptions,
+  context: PluginContext,
+  memory: VerdictMemory | null = null,
+): Promise<Engine> {
+  const say = (title: string, { device, precision }: Engine, how: string, refused: readonly string[]) =>
+    context.note("engine", `engine ${title} on the ${device}, ${precision}: ${[how, ...refused.map((why) => `not ${why}`)].join("; ")}`);
+
+  const known = await memory?.recall();
+  const remembered = list.find((candidate) => titleOf(candidate) === known?.taken);
+  if (known && remembered) {
+    try {
+      const engine = await remembered.open(threads, context);
+      say(known.taken, engine, "it passed its self-test on this machine before", known.refused);
+      return engine;
+    } catch {
+      // It started once and does not now: all are tried again, and this one says why.
+      context.signal.throwIfAborted();
+    }
+  }
   const refused: string[] = [];
-  for (const { name, open } of list) {
+  for (const candidate of list) {
+    const title = titleOf(candidate);
     let engine: Engine | null = null;
     try {
-      engine = await open(chosen, context);
+      engine = await candidate.open(threads, context);
       const fault = await selfTest(engine);
       if (fault === null) {
-        const why = refused.length ? `; not ${refused.join("; not ")}` : "";
-        context.note("engine", `engine ${name} on the ${engine.device}, ${engine.precision}: self-test passed${why}`);
+        say(title, engine, "self-test passed", refused);
+        await memory?.keep({ taken: title, refused });
         return engine;
       }
-      refused.push(`${name}: ${fault}`);
+      refused.push(`${title}: ${fault}`);
     } catch (error) {
       context.signal.throwIfAborted();
-      refused.push(`${name}: ${error instanceof Error ? error.message : error}`);
+      refused.push(`${title}: ${wordsOf(error)}`);
     }
     await engine?.[Symbol.asyncDispose]();
   }
   throw new RunError(`no engine works on this machine: ${refused.join("; ")}`);
+}
+
+/** Tries every candidate, whichever comes first, and times those that pass. `time` gives milliseconds a subtomogram. */
+export async function* survey(
+  list: readonly Candidate[],
+  { threads }: AutoOptions,
+  context: PluginContext,
+  time: (engine: Engine) => Promise<number> = timeStep,
+): AsyncGenerator<EngineFinding> {
+  for (const candidate of list) {
+    const { engine: name, options } = candidate;
+    let engine: Engine | null = null;
+    try {
+      engine = await candidate.open(threads, context);
+      const { device, precision } = engine;
+      const fault = await selfTest(engine);
+      const msPerSubtomogram = fault === null ? await time(engine) : null;
+      yield { engine: name, options, available: fault === null, reason: fault ?? "self-test passed", device, precision, msPerSubtomogram };
+    } catch (error) {
+      context.signal.throwIfAborted();
+      const nothing = { device: null, precision: null, msPerSubtomogram: null };
+      yield { engine: name, options, available: false, reason: wordsOf(error), ...nothing };
+    } finally {
+      await engine?.[Symbol.asyncDispose]();
+    }
+  }
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** The plugin. */
@@ -62,5 +106,6 @@ export default definePlugin({
   kind: "engine",
   summary: "the fastest engine that starts and passes a numerical self-test on this machine",
   options,
-  create: (chosen, context) => openFirst(candidates, chosen, context),
+  create: async (chosen, context) => await openFirst(candidates, chosen, context, await openMemory(candidates)),
+  survey: (chosen, context) => survey(candidates, chosen, context),
 });
