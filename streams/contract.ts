@@ -37,12 +37,23 @@ export interface Geometry {
   readonly doseElectronsPerSquareAngstrom?: number;
 }
 
+/** Where the voxels of a resampled tomogram lie in the one that the source gave: index there = index here x `voxelsEach`. */
+export interface SourceFrame {
+  /** The source tomogram's shape and voxel size. */
+  readonly shapeZyx: Triple;
+  readonly voxelSizeAngstrom: number;
+  /** Source voxels that one voxel spans; voxel 0 has stayed where it was. */
+  readonly voxelsEach: number;
+}
+
 /** One tomogram: named volumes of the same shape, of which `raw` always exists. */
 export interface Tomogram {
   readonly id: string;
   /** Position in the sorted list of tomograms, from 0. */
   readonly ordinal: number;
   readonly volumes: Readonly<Record<string, Volume>>;
+  /** Set by a stage that resamples. Coordinates are in voxels of `volumes`; the core brings them into this frame when it records them. */
+  readonly sourceFrame?: SourceFrame;
   readonly geometry: Geometry;
   /** Facts for reports: file path, contrast, size in bytes. */
   readonly metadata: Readonly<Record<string, string | number | boolean>>;
@@ -354,8 +365,14 @@ export interface TomogramRecord {
   readonly id: string;
   readonly ordinal: number;
   readonly path: string | null;
+  /** As the source gave it. */
   readonly shapeZyx: Triple;
+  /** As the source gave it; 0 when unknown. */
   readonly voxelSizeAngstrom: number;
+  /** Of the volume that was picked on and boxes were cut from: another one where a stage resampled. */
+  readonly boxVoxelSizeAngstrom: number;
+  /** Source voxels that one voxel of a box spans: 1 unless a stage resampled. */
+  readonly voxelsEach: number;
   readonly geometry: Geometry;
   readonly metadata: Readonly<Record<string, string | number | boolean>>;
   /** Picks before boxes were cut. */
@@ -368,7 +385,7 @@ export interface ParticleTable {
   readonly count: number;
   /** `[count, 2]`. */
   readonly rows: Int32Array;
-  /** `[count, 3]` x, y, z in voxels of the tomogram; NaN for a stack of boxes. */
+  /** `[count, 3]` x, y, z in voxels of the tomogram as the source gave it, resampled or not; NaN for a stack of boxes. */
   readonly centresXyz: Float64Array;
   readonly score: Float32Array;
   /** `[count, 3]` or absent. */
@@ -415,7 +432,7 @@ export interface RunView {
   readonly manifest: Readonly<Record<string, unknown>>;
   readonly engine: { readonly name: string; readonly device: string; readonly precision: string; readonly reason: string } | null;
   readonly tomograms: readonly TomogramRecord[];
-  /** Reopens a tomogram with all its volumes; null for a stack or when its file has gone. */
+  /** Reopens a tomogram in the frame of its particles' coordinates; null for a stack or when its file has gone. */
   openTomogram(ordinal: number): Promise<Tomogram | null>;
   readonly particles: ParticleTable;
   readonly boxes: BoxStore;

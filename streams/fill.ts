@@ -16,7 +16,7 @@ const SOURCE_CAPACITY = 2;
 
 /** What is gathered of one tomogram until its end passes. */
 interface Gathered {
-  /** As the last stage saw it: coordinates belong to this one (a stage may have rescaled it). */
+  /** As the last stage saw it. */
   tomogram: Tomogram;
   picks: number;
   readonly writer: StackWriter;
@@ -155,21 +155,23 @@ async function keep(entry: Gathered, value: AnyPayload): Promise<void> {
           `${tomogram.id}: box (${rows[2 * i]}, ${pick}) after (${tomogram.ordinal}, ${last}): rows must ascend within their tomogram`,
         );
       }
-      particles.push(particle(tomogram.ordinal, pick, picks, i));
+      particles.push(particle(tomogram, pick, picks, i));
     }
     await entry.writer.add(value, voxelSizeOf(tomogram));
     if (!picks) entry.picks = particles.length;
   } else if (isPicks(value)) {
-    for (let i = 0; i < value.score.length; i++) particles.push(particle(tomogram.ordinal, i, value, i));
+    for (let i = 0; i < value.score.length; i++) particles.push(particle(tomogram, i, value, i));
   }
 }
 
-function particle(tomogram: number, pick: number, picks: Picks | undefined, i: number): ParticleRecord {
-  const triple = (values: Float64Array) => [values[3 * i], values[3 * i + 1], values[3 * i + 2]] as const;
+/** One pick as it is recorded: its centre in voxels of the tomogram that the source gave. */
+function particle({ ordinal, sourceFrame }: Tomogram, pick: number, picks: Picks | undefined, i: number): ParticleRecord {
+  const triple = (values: Float64Array, times = 1) =>
+    [times * values[3 * i], times * values[3 * i + 1], times * values[3 * i + 2]] as const;
   return {
-    tomogram,
+    tomogram: ordinal,
     pick,
-    centreXyz: picks ? triple(picks.centresXyz) : [NaN, NaN, NaN],
+    centreXyz: picks ? triple(picks.centresXyz, sourceFrame?.voxelsEach) : [NaN, NaN, NaN],
     score: picks ? picks.score[i] : 0,
     eulerZyzDegrees: picks?.eulerZyzDegrees ? triple(picks.eulerZyzDegrees) : undefined,
     columns: picks ? Object.fromEntries(Object.entries(picks.columns).map(([name, column]) => [name, column[i]])) : {},
@@ -183,13 +185,15 @@ function voxelSizeOf(tomogram: Tomogram): number {
 
 async function finishTomogram({ ledger }: Session, entry: Gathered): Promise<void> {
   const { tomogram, writer, particles, picks, failed } = entry;
-  const { id, ordinal, geometry, metadata, volumes } = tomogram;
+  const { id, ordinal, geometry, metadata, volumes, sourceFrame } = tomogram;
   const record: TomogramRecord = {
     id,
     ordinal,
     path: typeof metadata.path === "string" ? metadata.path : null,
-    shapeZyx: volumes.raw?.shapeZyx ?? [0, 0, 0],
-    voxelSizeAngstrom: voxelSizeOf(tomogram),
+    shapeZyx: sourceFrame?.shapeZyx ?? volumes.raw?.shapeZyx ?? [0, 0, 0],
+    voxelSizeAngstrom: sourceFrame?.voxelSizeAngstrom ?? voxelSizeOf(tomogram),
+    boxVoxelSizeAngstrom: voxelSizeOf(tomogram),
+    voxelsEach: sourceFrame?.voxelsEach ?? 1,
     geometry,
     metadata: { ...metadata, ...(writer.boxVoxels ? { boxVoxels: writer.boxVoxels } : {}) },
     picks,
@@ -205,12 +209,12 @@ async function finishTomogram({ ledger }: Session, entry: Gathered): Promise<voi
 }
 
 function checkVoxelSizes(records: readonly TomogramRecord[]): void {
-  const stated = records.filter((record) => record.voxelSizeAngstrom > 0);
-  for (const { id, voxelSizeAngstrom } of stated) {
+  const stated = records.filter((record) => record.boxVoxelSizeAngstrom > 0);
+  for (const { id, boxVoxelSizeAngstrom: size } of stated) {
     const first = stated[0];
-    if (Math.abs(voxelSizeAngstrom / first.voxelSizeAngstrom - 1) > 0.01) {
+    if (Math.abs(size / first.boxVoxelSizeAngstrom - 1) > 0.01) {
       throw new RunError(
-        `${id} has ${voxelSizeAngstrom} A a voxel, ${first.id} has ${first.voxelSizeAngstrom} A (more than 1 % apart): put a "rescale" stage before the picker`,
+        `${id} has ${size} A a voxel, ${first.id} has ${first.boxVoxelSizeAngstrom} A (more than 1 % apart): put a "rescale" stage before the picker`,
       );
     }
   }

@@ -76,10 +76,10 @@ export async function inferPipeline(options: InferOptions): Promise<RunSummary> 
   await session.timed("picking", () => fillStore(session));
   const records = ledger.tomograms().map(({ record }) => record);
   const voxelSize = facts.voxelSizeAngstrom as number;
-  for (const { id, voxelSizeAngstrom } of records) {
-    if (voxelSize > 0 && Math.abs(voxelSizeAngstrom / voxelSize - 1) > VOXEL_SIZE_TOLERANCE) {
+  for (const { id, boxVoxelSizeAngstrom } of records) {
+    if (voxelSize > 0 && Math.abs(boxVoxelSizeAngstrom / voxelSize - 1) > VOXEL_SIZE_TOLERANCE) {
       throw new RunError(
-        `${id} has ${voxelSizeAngstrom} A a voxel, the model was trained at ${voxelSize} A (more than 1 % apart): rescale it first`,
+        `${id} has ${boxVoxelSizeAngstrom} A a voxel, the model was trained at ${voxelSize} A (more than 1 % apart): rescale it first`,
       );
     }
   }

@@ -2,6 +2,7 @@
  * Scores a run's particles against the truth that its manifest names.
  * @module
  */
+import type { TomogramRecord } from "./contract.ts";
 import { resolvedManifest } from "./loaded_manifest.ts";
 import { particleTable } from "./run_view.ts";
 import type { Session } from "./session.ts";
@@ -13,13 +14,15 @@ export async function scoreParticles({ manifest, ledger, events }: Session): Pro
   const tomograms = ledger.tomograms().map(({ record }) => record);
   const first = tomograms.find((record) => record.boxes > 0) ?? tomograms[0];
   const resolved = { ...resolvedManifest(manifest, manifest.run.dir) };
-  const { distanceVoxels, reason } = matchingDistance(resolved, first.voxelSizeAngstrom, Number(first.metadata.boxVoxels ?? 0));
+  const distanceIn = (record: TomogramRecord) =>
+    matchingDistance(resolved, record.voxelSizeAngstrom, Number(record.metadata.boxVoxels ?? 0) * record.voxelsEach);
+  const { distanceVoxels, reason } = distanceIn(first);
   const note = (code: string, message: string) => events.note("truth", code, message);
   note("truth-distance", reason);
   return scoreRun({
     truth: await readTruth(manifest.truth),
     particles: particleTable(ledger.particles()),
-    tomograms,
+    tomograms: tomograms.map((record) => ({ ...record, distanceVoxels: record.boxes > 0 ? distanceIn(record).distanceVoxels : undefined })),
     distanceVoxels,
     note,
   });

@@ -25,7 +25,7 @@ export function openBoxes(runDir: string, records: readonly TomogramRecord[], pa
     rows: Int32Array.from(rowsOf.get(ordinal) ?? []),
   }));
   const first = withBoxes[0];
-  return new DiskBoxStore(parts, Number(first?.metadata.boxVoxels ?? 0), first?.voxelSizeAngstrom ?? 0);
+  return new DiskBoxStore(parts, Number(first?.metadata.boxVoxels ?? 0), first?.boxVoxelSizeAngstrom ?? 0);
 }
 
 /** Particles as one table of arrays. */
@@ -101,7 +101,7 @@ function loadFeatures(path: string, rows: Int32Array): Features {
   return { rows, dims: state.values.dims as number, values: state.arrays.values as Float32Array };
 }
 
-/** Opens a tomogram again in the frame of its picks: through the tomogram stages when one of them changed its shape. */
+/** Opens a tomogram again in the frame of its coordinates: through the tomogram stages when one of them changed its shape and named no frame. */
 function tomogramOpener(session: Session, records: readonly TomogramRecord[]): (ordinal: number) => Promise<Tomogram | null> {
   let source: Source<"tomogram"> | undefined;
   let operators: Operator<"tomogram", "tomogram">[] | undefined;

@@ -35,8 +35,13 @@ export interface ScoreRequest {
     /** `[count]`. */
     readonly classIds: ArrayLike<number | string>;
   };
-  readonly tomograms: readonly { readonly id: string; readonly ordinal: number }[];
-  /** Largest distance between a pick and its true centre: half a particle diameter. */
+  readonly tomograms: readonly {
+    readonly id: string;
+    readonly ordinal: number;
+    /** Where it differs from the other tomograms': their voxels are not alike. */
+    readonly distanceVoxels?: number;
+  }[];
+  /** Largest distance between a pick and its true centre: half a particle diameter, in voxels of the tomogram as it was given. */
   readonly distanceVoxels: number;
   /** Told what was assumed. */
   readonly note?: (code: string, message: string) => void;
@@ -131,7 +136,8 @@ interface Matching {
 }
 
 function matchTomograms(request: ScoreRequest): Matching {
-  const { truth, particles, tomograms, distanceVoxels } = request;
+  const { truth, particles, tomograms } = request;
+  const distances = new Map(tomograms.map(({ ordinal, distanceVoxels }) => [ordinal, distanceVoxels ?? request.distanceVoxels]));
   const truthRows = rowsByTomogram(truth, tomograms);
   const uncovered = tomograms.filter(({ ordinal }) => truthRows.get(ordinal) === null).map(({ id }) => id);
   if (uncovered.length === tomograms.length) {
@@ -162,7 +168,11 @@ function matchTomograms(request: ScoreRequest): Matching {
     trueParticles += rows.length;
     const own = picks.get(ordinal) ?? [];
     for (const pick of own) scored.push(pick);
-    const partner = matchPoints(coordinates(particles.centresXyz, own), coordinates(truth.places!.centresXyz, rows), distanceVoxels);
+    const partner = matchPoints(
+      coordinates(particles.centresXyz, own),
+      coordinates(truth.places!.centresXyz, rows),
+      distances.get(ordinal)!,
+    );
     partner.forEach((j, i) => {
       if (j >= 0) labels[own[i]] = truth.labels[rows[j]];
     });

@@ -34,7 +34,8 @@ const options = z.strictObject({
  * where it is: voxel i of the result lies at i times the new voxel size.
  *
  * The new size is a simple fraction of the old one, the same on all axes, so that voxels stay cubes and coordinates map exactly; it is noted,
- * and stands in the tomogram's metadata (`rescaledOldVoxels` old voxels are `rescaledNewVoxels` new ones). Works in strips through two
+ * and stands in the tomogram's metadata (`rescaledOldVoxels` old voxels are `rescaledNewVoxels` new ones) and in its `sourceFrame`, by which
+ * what is found is written in voxels of the tomogram as it was given. Works in strips through two
  * scratch volumes: memory does not grow with the volume.
  */
 export default definePlugin({
@@ -86,6 +87,11 @@ async function rescale(tomogram: Tomogram, wanted: number, context: PluginContex
   return {
     ...tomogram,
     volumes,
+    sourceFrame: {
+      shapeZyx: tomogram.sourceFrame?.shapeZyx ?? raw.shapeZyx,
+      voxelSizeAngstrom: tomogram.sourceFrame?.voxelSizeAngstrom ?? old,
+      voxelsEach: (tomogram.sourceFrame?.voxelsEach ?? 1) * step.old / step.fresh,
+    },
     metadata: { ...tomogram.metadata, rescaledFromAngstrom: old, rescaledOldVoxels: step.old, rescaledNewVoxels: step.fresh },
   };
 }

@@ -17,7 +17,8 @@ const options = z.strictObject({
     format: "path",
   }),
   unit: z.enum(["voxels", "angstrom"]).default("voxels").meta({
-    description: "Unit of x, y, z; voxels are zero-based and at voxel centres, Angstrom is that times the voxel size",
+    description:
+      "Unit of x, y, z; voxels, of the tomogram as it was given, are zero-based and at voxel centres, Angstrom is that times the voxel size",
   }),
   volume: z.string().default("raw").meta({ description: "Volume that the coordinates belong to" }),
 });
@@ -73,7 +74,9 @@ function toPicks(table: CsvTable, path: string, tomogram: Tomogram, options: Opt
       `holds Angstrom, but the voxel size of tomogram "${tomogram.id}" is unknown: state source.options.voxelSizeAngstrom`,
     );
   }
-  const rows = rowsOf(table, path, tomogram, options), scale = options.unit === "angstrom" ? 1 / voxelSizeAngstrom : 1;
+  // The file is about the tomogram as it was given, which a stage may have resampled.
+  const scale = 1 / (options.unit === "angstrom" ? voxelSizeAngstrom : tomogram.sourceFrame?.voxelsEach ?? 1);
+  const rows = rowsOf(table, path, tomogram, options);
   const numbers = (name: string) => {
     const column = csvColumn(table, [name], path);
     return rows.map((row) => {

@@ -13,7 +13,7 @@ const options = z.strictObject({
 });
 
 /**
- * Writes one row a particle, in row order: tomogram, pick (its ordinal there), x, y, z in voxels from 0 at voxel centres, the same in
+ * Writes one row a particle, in row order: tomogram, pick (its ordinal there), x, y, z in voxels from 0 at voxel centres of the tomogram as it was given, the same in
  * Angstrom (index times voxel size), score, rot, tilt, psi where known, class, logLikelihood, novel, true label where known, and what the
  * picker carried along. Unknown numbers are empty in CSV and NaN in Parquet.
  */

@@ -1,9 +1,10 @@
 /**
  * Particles for RELION 3.1 and later: a STAR file with optics table, boxes as single files, a wedge volume a tilt geometry.
  *
- * Rules: `rlnCoordinateX/Y/Z` is the voxel (from 0, at voxel centres) about which the box was cut, that voxel being floor(N / 2) of the box;
+ * Rules: `rlnCoordinateX/Y/Z` is the point (from 0, at voxel centres, in voxels of the tomogram as it was given) about which the box was cut,
+ * which lies at voxel floor(N / 2) of the box: a whole number, unless the tomogram was resampled before boxes were cut;
  * `rlnOriginX/Y/ZAngst` is minus the particle's shift in its box (an aligner's, else what rounding the pick left) times the voxel size, so
- * that position = coordinate - origin / pixel exactly. Angles are rot, tilt, psi as RELION's, the aligner's where one ran. Boxes are bright, their background (outside 75 % of the box) of zero mean and unit
+ * that position = coordinate - origin / pixel of that tomogram exactly. Angles are rot, tilt, psi as RELION's, the aligner's where one ran. Boxes are bright, their background (outside 75 % of the box) of zero mean and unit
  * deviation. The wedge volume is N^3 with the zero frequency at voxel N / 2. Checked against relion_reconstruct by tests/proof/relion.ts.
  * @module
  */
@@ -13,7 +14,7 @@ import { definePlugin, type ParticleTable, type PluginContext, type RunView } fr
 import { temporaryName, writeFileAtomic } from "../formats/atomic.ts";
 import { formatStar, makeLoop, type StarFile, type StarLoop } from "../formats/star.ts";
 import { tiltRangeOf } from "../kernels/wedge.ts";
-import { type Poses, posesOf } from "./relion_star/poses.ts";
+import { boxCentreOf, type Poses, posesOf } from "./relion_star/poses.ts";
 import { WedgeFiles, writeBoxes } from "./relion_star/write_boxes.ts";
 
 const options = z.strictObject({
@@ -109,7 +110,9 @@ function columnsOf({ particles, tomograms, boxes }: RunView, indices: readonly n
   add("rlnMicrographName", (i) => withoutBlanks(basename(tomogramOf(i)?.path ?? tomogramOf(i)?.id ?? String(particles.rows[2 * i]))));
   const placed = indices.every((i) => Number.isFinite(particles.centresXyz[3 * i]));
   if (placed) {
-    ["X", "Y", "Z"].forEach((axis, k) => add(`rlnCoordinate${axis}`, (i) => Math.round(particles.centresXyz[3 * i + k])));
+    ["X", "Y", "Z"].forEach((axis, k) =>
+      add(`rlnCoordinate${axis}`, (i) => boxCentreOf(particles.centresXyz[3 * i + k], tomogramOf(i)?.voxelsEach ?? 1))
+    );
   }
   const { eulerZyzDegrees: angles, shiftsXyz } = poses;
   ["X", "Y", "Z"].forEach((axis, k) => {

@@ -76,7 +76,7 @@ export default definePlugin({
       for (const { record, sections } of tomograms) {
         const along = sections.filter(({ axis }) => axis === "z");
         if (along.length === 0) continue;
-        await writeFileAtomic(join(directory, names.get(record.ordinal)!), tomogramPicture(facts, along[along.length >> 1]));
+        await writeFileAtomic(join(directory, names.get(record.ordinal)!), tomogramPicture(facts, record, along[along.length >> 1]));
       }
     },
   }),

@@ -199,6 +199,8 @@ export function sampleRunView(runDir: string, box: number): RunView {
       path: null,
       shapeZyx: SHAPE_ZYX,
       voxelSizeAngstrom: VOXEL_SIZE_ANGSTROM,
+      boxVoxelSizeAngstrom: VOXEL_SIZE_ANGSTROM,
+      voxelsEach: 1,
       geometry,
       metadata: tomogram.metadata,
       picks: 13,

@@ -127,7 +127,7 @@ async function distanceOfRun(folder: string): Promise<{ distanceVoxels: number; 
     manifest = JSON.parse(await Deno.readTextFile(join(folder, "manifest.json")));
     using ledger = openLedger(folder);
     const record = ledger.tomograms()[0]?.record;
-    return matchingDistance(manifest, record?.voxelSizeAngstrom ?? 0, boxOf(manifest));
+    return matchingDistance(manifest, record?.voxelSizeAngstrom ?? 0, boxOf(manifest) * (record?.voxelsEach ?? 1));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof InputError || error instanceof SyntaxError || error instanceof RunError) {
       return null;

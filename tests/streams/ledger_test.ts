@@ -8,6 +8,8 @@ const record = (ordinal: number): TomogramRecord => ({
   path: null,
   shapeZyx: [8, 16, 16],
   voxelSizeAngstrom: 10,
+  boxVoxelSizeAngstrom: 10,
+  voxelsEach: 1,
   geometry: { tiltRangeDegrees: [-60, 60], tiltAxis: "y", handedness: "unknown" },
   metadata: {},
   picks: 3,

@@ -8,13 +8,18 @@ import type { RunView, Table } from "../../../streams/contract.ts";
 export interface Poses {
   /** `[n, 3]` rot, tilt, psi in degrees, RELION's; absent when nobody knows them. */
   readonly eulerZyzDegrees?: Float64Array;
-  /** `[n, 3]` x, y, z: the particle's centre minus the box's centre, voxels. */
+  /** `[n, 3]` x, y, z: the particle's centre minus the box's centre, voxels of the box. */
   readonly shiftsXyz: Float64Array;
   /** Particles without a pose among others that have one: their angles are the picker's, or 0. */
   readonly without: number;
 }
 
 const COLUMNS = ["box", "rot", "tilt", "psi", "shiftX", "shiftY", "shiftZ"] as const;
+
+/** The point about which a box was cut, in voxels of the tomogram as it was given: a whole number of voxels of the box. */
+export function boxCentreOf(centre: number, voxelsEach: number): number {
+  return Math.round(centre / voxelsEach) * voxelsEach;
+}
 
 /** The last table named `poses` that a class stage gave, with a number in every column. */
 function poseTable({ classResults }: RunView): Table | undefined {
@@ -29,11 +34,12 @@ function poseTable({ classResults }: RunView): Table | undefined {
  * Without it, angles are the picker's, and the shift is what rounding the pick to a voxel left over.
  */
 export function posesOf(view: RunView): Poses {
-  const { count, centresXyz, eulerZyzDegrees } = view.particles;
-  const shiftsXyz = Float64Array.from(
-    { length: 3 * count },
-    (_, i) => Number.isFinite(centresXyz[i]) ? centresXyz[i] - Math.round(centresXyz[i]) : 0,
-  );
+  const { count, rows, centresXyz, eulerZyzDegrees } = view.particles;
+  const steps = new Map(view.tomograms.map(({ ordinal, voxelsEach }) => [ordinal, voxelsEach]));
+  const shiftsXyz = Float64Array.from({ length: 3 * count }, (_, i) => {
+    const step = steps.get(rows[2 * Math.floor(i / 3)]) ?? 1;
+    return Number.isFinite(centresXyz[i]) ? (centresXyz[i] - boxCentreOf(centresXyz[i], step)) / step : 0;
+  });
   const table = poseTable(view);
   if (!table) return { eulerZyzDegrees, shiftsXyz, without: 0 };
   const angles = eulerZyzDegrees?.slice() ?? new Float64Array(3 * count);

@@ -32,10 +32,10 @@ export interface ReportClass {
 export interface ReportFacts {
   readonly view: RunView;
   readonly classes: readonly ReportClass[];
-  /** Diameter of the outlines on sections, and where it comes from. */
+  /** Diameter of a particle in voxels of a box, and where it comes from. */
   readonly diameterVoxels: number;
   readonly diameterFrom: string;
-  /** 0 when unknown. */
+  /** Of boxes; 0 when unknown. */
   readonly voxelSizeAngstrom: number;
   /** Whether particles could be marked as novel at all. */
   readonly judgesNovelty: boolean;
@@ -139,7 +139,7 @@ export function gatherFacts(view: RunView): ReportFacts {
         .sort((a, b) => memberNumber(a.name) - memberNumber(b.name)),
     };
   });
-  const voxelSizeAngstrom = view.boxes.voxelSizeAngstrom || view.tomograms[0]?.voxelSizeAngstrom || 0;
+  const voxelSizeAngstrom = view.boxes.voxelSizeAngstrom || view.tomograms[0]?.boxVoxelSizeAngstrom || 0;
   let inTomograms = false;
   for (let i = 0; i < particles.count && !inTomograms; i++) inTomograms = Number.isFinite(particles.centresXyz[3 * i]);
   const judgesNovelty = particles.logLikelihood.some((value) => !Number.isNaN(value)) &&

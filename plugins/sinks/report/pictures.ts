@@ -2,6 +2,7 @@
  * The report's pictures as PNG files, for slides and for people without a browser.
  * @module
  */
+import type { TomogramRecord } from "../../../streams/contract.ts";
 import { encodePng } from "../../formats/png.ts";
 import {
   type Canvas,
@@ -29,19 +30,20 @@ function encode(canvas: Canvas): Uint8Array {
 }
 
 /** A section with the picks' outlines and a scale bar, each pixel of the shrunken section twice as wide. */
-export function tomogramPicture(facts: ReportFacts, section: TomogramSection): Uint8Array {
+export function tomogramPicture(facts: ReportFacts, record: TomogramRecord, section: TomogramSection): Uint8Array {
   const zoom = section.plane.width < 400 ? 3 : 2;
   const width = section.plane.width * zoom, height = section.plane.height * zoom;
   const scale = width / section.widthVoxels;
   const canvas = createCanvas(width, height, PAPER);
   pasteGray(canvas, toGray(enlargePlane(section.plane, width, height), section.range), width, 0, 0);
   const styles = new Map(facts.classes.map(({ id, style }) => [id, style]));
+  const radius = facts.diameterVoxels * record.voxelsEach / 2 * scale;
   for (const { row, u, v } of section.picks) {
     const style = styles.get(facts.view.particles.classIds[row])!;
-    drawMarker(canvas, style.shape, (u + 0.5) * scale - 0.5, (v + 0.5) * scale - 0.5, (facts.diameterVoxels / 2) * scale, style.rgb, 2.2);
+    drawMarker(canvas, style.shape, (u + 0.5) * scale - 0.5, (v + 0.5) * scale - 0.5, radius, style.rgb, 2.2);
   }
-  if (facts.voxelSizeAngstrom > 0) {
-    const bar = chooseScaleBar(section.widthVoxels, facts.voxelSizeAngstrom);
+  if (record.voxelSizeAngstrom > 0) {
+    const bar = chooseScaleBar(section.widthVoxels, record.voxelSizeAngstrom);
     const y = height - 20, size = 2;
     fillRectangle(canvas, 19, y - 1, Math.round(bar.voxels * scale) + 2, 7, [0, 0, 0]);
     fillRectangle(canvas, 20, y, Math.round(bar.voxels * scale), 5, PAPER);

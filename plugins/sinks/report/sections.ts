@@ -2,7 +2,7 @@
  * Sections through tomograms with the picks of each class on them, read with bounded memory.
  * @module
  */
-import type { TomogramRecord, Volume } from "../../../streams/contract.ts";
+import type { RunView, TomogramRecord, Volume } from "../../../streams/contract.ts";
 import { findGrayRange, type Plane, shrinkPlane } from "../../kernels/picture.ts";
 import { manifestStages, type ReportFacts } from "./facts.ts";
 
@@ -92,7 +92,8 @@ export async function readSections(
     const volume = tomogram.volumes[name];
     const dark = (tomogram.metadata.contrast ?? record.metadata.contrast) === "dark";
     const [nz, ny, nx] = volume.shapeZyx;
-    const wanted = Math.min(9, Math.max(1, Math.round(facts.diameterVoxels / 5)));
+    const diameter = facts.diameterVoxels * record.voxelsEach;
+    const wanted = Math.min(9, Math.max(1, Math.round(diameter / 5)));
     const places = levels.map((level) => ({ axis: "z" as const, at: Math.min(nz - 1, Math.floor(level * nz)) }))
       .filter((place, i, list) => list.findIndex((other) => other.at === place.at) === i);
     const sections: TomogramSection[] = [];
@@ -112,7 +113,7 @@ export async function readSections(
         heightVoxels: axis === "z" ? ny : nz,
         plane,
         range: dark ? [high, low] : [low, high],
-        picks: picksNear(facts, record.ordinal, axis, at),
+        picks: picksNear(facts.view, record.ordinal, axis, at, diameter / 2),
       });
     }
     return { record, volume: name, dark, sections, problem: null };
@@ -122,13 +123,13 @@ export async function readSections(
 }
 
 /** Particles whose outline the section cuts. */
-function picksNear({ view, diameterVoxels }: ReportFacts, ordinal: number, axis: "z" | "y", at: number): TomogramSection["picks"] {
-  const { rows, centresXyz, count } = view.particles;
+function picksNear({ particles }: RunView, ordinal: number, axis: "z" | "y", at: number, reach: number): TomogramSection["picks"] {
+  const { rows, centresXyz, count } = particles;
   const picks: { row: number; u: number; v: number }[] = [];
   for (let row = 0; row < count; row++) {
     if (rows[2 * row] !== ordinal) continue;
     const [x, y, z] = centresXyz.subarray(3 * row, 3 * row + 3);
-    if (Math.abs((axis === "z" ? z : y) - at) <= diameterVoxels / 2) picks.push({ row, u: x, v: axis === "z" ? y : z });
+    if (Math.abs((axis === "z" ? z : y) - at) <= reach) picks.push({ row, u: x, v: axis === "z" ? y : z });
   }
   return picks;
 }

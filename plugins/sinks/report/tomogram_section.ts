@@ -14,10 +14,10 @@ import type { TomogramSection, TomogramSections } from "./sections.ts";
 const LEVELS = 64;
 
 /** A section as an SVG picture: densities, outlines, scale bar with text of `textShare` of the longer side. */
-function drawSection(facts: ReportFacts, section: TomogramSection, name: string, textShare: number): Html {
+function drawSection(facts: ReportFacts, record: TomogramRecord, section: TomogramSection, name: string, textShare: number): Html {
   const { widthVoxels: width, heightVoxels: height, plane } = section;
   const png = encodePng(toGray(plane, section.range, LEVELS), plane.width, plane.height, 1);
-  const radius = facts.diameterVoxels / 2;
+  const radius = facts.diameterVoxels * record.voxelsEach / 2;
   const groups = facts.classes.map(({ id, style, members }) => {
     const own = section.picks.filter(({ row }) => facts.view.particles.classIds[row] === id);
     if (own.length === 0 || members.length === 0) return null;
@@ -26,8 +26,8 @@ function drawSection(facts: ReportFacts, section: TomogramSection, name: string,
     return markup`<g data-c="${id}"><path class="rim" d="${path}" /><path class="ring" d="${path}" stroke="${style.colour}" /></g>`;
   });
   const size = Math.max(width, height);
-  const bar = facts.voxelSizeAngstrom > 0
-    ? chooseScaleBar(width, facts.voxelSizeAngstrom)
+  const bar = record.voxelSizeAngstrom > 0
+    ? chooseScaleBar(width, record.voxelSizeAngstrom)
     : { voxels: Math.round(width / 5), label: `${Math.round(width / 5)} voxels` };
   const margin = size * 0.03, text = size * textShare;
   return markup`<svg class="section" viewBox="0 0 ${width} ${height}" role="img" aria-label="${name}"><image href="${new Html(
@@ -47,9 +47,9 @@ function place({ axis, at, of }: TomogramSection): string {
   return `${axis} = ${formatCount(at)} of ${formatCount(of)}`;
 }
 
-function describe(facts: ReportFacts, { sections, volume, dark }: TomogramSections): string {
+function describe(facts: ReportFacts, { record, sections, volume, dark }: TomogramSections): string {
   const { thickness } = sections[0];
-  const deep = facts.voxelSizeAngstrom > 0 ? ` (${formatLength(thickness * facts.voxelSizeAngstrom)})` : "";
+  const deep = record.voxelSizeAngstrom > 0 ? ` (${formatLength(thickness * record.voxelSizeAngstrom)})` : "";
   return `${volume === "raw" ? "" : `Volume “${volume}”. `}Mean of ${formatNoun(thickness, "section")}${deep}, ` +
     `${dark ? "particles dark as in the file" : "particles bright"}. x to the right, ${
       sections.some(({ axis }) => axis === "y") ? "y or z" : "y"
@@ -65,6 +65,7 @@ function panel(facts: ReportFacts, tomogram: TomogramSections, section: Tomogram
   return markup`<div class="panel ${kind}">${
     drawSection(
       facts,
+      tomogram.record,
       section,
       `${tomogram.record.id}, section ${place(section)}, ${formatNoun(section.picks.length, "particle")}`,
       kind === "level" ? 0.05 : 0.03,
@@ -92,7 +93,7 @@ function largeFigure(facts: ReportFacts, tomogram: TomogramSections): Html {
 function smallFigure(facts: ReportFacts, tomogram: TomogramSections): Html {
   const { record, sections, problem } = tomogram;
   return markup`<figure>${
-    sections.length > 0 ? drawSection(facts, sections[0], record.id, 0.05) : null
+    sections.length > 0 ? drawSection(facts, record, sections[0], record.id, 0.05) : null
   }<figcaption><b><bdi>${record.id}</bdi></b> ${
     problem === null ? `${place(sections[0])}; ${formatNoun(record.boxes, "particle")}` : `not shown: ${problem}`
   }</figcaption></figure>`;

@@ -118,6 +118,8 @@ export function fakeRun(options: FakeRun = {}): RunView {
     path: `/data/session/${id}.mrc`,
     shapeZyx: isStack ? [boxVoxels, boxVoxels, boxVoxels] : shapeZyx,
     voxelSizeAngstrom,
+    boxVoxelSizeAngstrom: voxelSizeAngstrom,
+    voxelsEach: 1,
     geometry,
     metadata: { contrast: "dark" },
     picks: rows.filter((row, i) => i % 2 === 0 && row === ordinal).length + 9,

@@ -9,6 +9,8 @@ export function makeRecord(ordinal: number, id: string, changes: Partial<Tomogra
     path: `/somewhere/secret/${id}.mrc`,
     shapeZyx: [40, 50, 60],
     voxelSizeAngstrom: 10,
+    boxVoxelSizeAngstrom: 10,
+    voxelsEach: 1,
     geometry: { tiltRangeDegrees: [-60, 60], tiltAxis: "y", handedness: 1 },
     metadata: { contrast: "dark" },
     picks: 0,

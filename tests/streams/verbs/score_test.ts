@@ -19,6 +19,8 @@ function writeRun(folder: string, labelled: boolean): void {
     path: null,
     shapeZyx: [20, 20, 100],
     voxelSizeAngstrom: 10,
+    boxVoxelSizeAngstrom: 10,
+    voxelsEach: 1,
     geometry: { tiltRangeDegrees: "unknown", tiltAxis: "y", handedness: "unknown" },
     metadata: {},
     picks: 3,
