@@ -74,3 +74,35 @@ export function multiply3(a: Matrix3, b: Matrix3): Matrix3 {
   }
   return out;
 }
+
+/**
+ * Matrix of the intrinsic angles z, x, z in degrees, Rz(a) Rx(b) Rz(c): it turns by c about z, then by b about x, then by a about z, all
+ * fixed axes, counter-clockwise. SciPy: `Rotation.from_euler("ZXZ", [a, b, c])` or `from_euler("zxz", [c, b, a])`.
+ */
+export function eulerZxzToMatrix(a: number, b: number, c: number): Matrix3 {
+  const ca = Math.cos(a * DEGREE), sa = Math.sin(a * DEGREE);
+  const cb = Math.cos(b * DEGREE), sb = Math.sin(b * DEGREE);
+  const cc = Math.cos(c * DEGREE), sc = Math.sin(c * DEGREE);
+  // deno-fmt-ignore
+  return Float64Array.of(
+    ca * cc - sa * cb * sc, -ca * sc - sa * cb * cc, sa * sb,
+    sa * cc + ca * cb * sc, -sa * sc + ca * cb * cc, -ca * sb,
+    sb * sc, sb * cc, cb,
+  );
+}
+
+/** (a, b, c) in degrees of a matrix as {@linkcode eulerZxzToMatrix} makes it; a and c in (-180, 180], b in [0, 180]; c is 0 at the poles. */
+export function matrixToEulerZxz(m: Matrix3): [number, number, number] {
+  const sb = Math.hypot(m[6], m[7]);
+  const b = Math.atan2(sb, m[8]);
+  if (sb < 1e-9) return [Math.atan2(m[3], m[0]) / DEGREE, b / DEGREE, 0];
+  return [Math.atan2(m[2], -m[5]) / DEGREE, b / DEGREE, Math.atan2(m[6], m[7]) / DEGREE];
+}
+
+/** How far from a rotation a matrix is: the largest difference of m times its transpose from 1; a mirror counts as 2. */
+export function rotationFault(m: Matrix3): number {
+  const product = multiply3(m, transpose3(m));
+  const largest = product.reduce((most, value, i) => Math.max(most, Math.abs(value - (i % 4 === 0 ? 1 : 0))), 0);
+  const determinant = m[0] * (m[4] * m[8] - m[5] * m[7]) - m[1] * (m[3] * m[8] - m[5] * m[6]) + m[2] * (m[3] * m[7] - m[4] * m[6]);
+  return Math.max(largest, Math.abs(determinant - 1));
+}
