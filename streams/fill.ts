@@ -80,6 +80,7 @@ export async function fillStore(session: Session): Promise<void> {
       },
       timeoutMs: stage.timeoutSeconds * 1000,
       lastSign: () => session.lastSigns.get(stage.label) ?? 0,
+      atWork: () => session.heldThread.enter(stage.label, stage.timeoutSeconds),
     }));
   }
 

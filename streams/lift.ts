@@ -75,6 +75,8 @@ export interface LiftOptions<In, Out> {
   readonly timeoutMs: number;
   /** The time of the stage's last sign of life, `performance.now()`: progress counts as one. */
   readonly lastSign?: () => number;
+  /** Says that the stage has begun to work on an input; what it gives is called when it has done. */
+  readonly atWork?: () => () => void;
 }
 
 /**
@@ -112,6 +114,7 @@ async function work<In, Out>(
     emit(edge.lend({ kind: "item", ordinal: message.ordinal, value }));
   };
   options.onInput?.(message.ordinal);
+  const rest = options.atWork?.();
   const watch = watchdog(options);
   // The stage hears of an abort, and of its own time-out.
   const stop = AbortSignal.any([signal, watch.signal]);
@@ -148,6 +151,7 @@ async function work<In, Out>(
     if (signal.aborted || options.onError === "fail" || watch.signal.aborted) throw error;
     options.onDrop?.(message.value, error instanceof Error ? error : new Error(String(error)));
   } finally {
+    rest?.();
     watch.stop();
     iterator?.return?.()?.then(undefined, () => {});
   }

@@ -6,6 +6,7 @@ import { createRandom } from "../plugins/kernels/random.ts";
 import type { Engine, PluginContext } from "./contract.ts";
 import { RunError, StageError } from "./errors.ts";
 import { EventLog } from "./events.ts";
+import { HeldThread } from "./held_thread.ts";
 import type { Ledger } from "./ledger.ts";
 import { type SilenceLimit, untilAborted, watchdog } from "./lift.ts";
 import type { LoadedEntry, LoadedManifest } from "./loaded_manifest.ts";
@@ -38,6 +39,7 @@ export class Session implements AsyncDisposable {
   readonly signal: AbortSignal;
   readonly pool: WorkerPool;
   readonly scratch: DiskScratch;
+  readonly heldThread: HeldThread;
   /** `performance.now()` of the last progress that each stage reported. */
   readonly lastSigns = new Map<string, number>();
   /** Ordinal of the tomogram that each stage works on. */
@@ -55,6 +57,7 @@ export class Session implements AsyncDisposable {
     this.events = this.#disposables.use(new EventLog(`${dir}/events.ndjson`, ledger, progress));
     this.pool = this.#disposables.use(new WorkerPool(threads));
     this.scratch = this.#disposables.use(new DiskScratch(`${dir}/scratch`));
+    this.heldThread = this.#disposables.use(new HeldThread());
     this.timings = ledger.fact<Record<string, number>>("timings") ?? {};
   }
 
@@ -102,6 +105,7 @@ export class Session implements AsyncDisposable {
    */
   async within<T>(stage: string, work: () => Promise<T>): Promise<T> {
     const watch = watchdog(this.silenceLimit(stage));
+    const rest = this.heldThread.enter(stage, this.manifest.run.timeoutSeconds);
     let working: Promise<T> | undefined;
     try {
       working = work();
@@ -113,6 +117,7 @@ export class Session implements AsyncDisposable {
       }
       throw error instanceof StageError ? error : new StageError(stage, error);
     } finally {
+      rest();
       watch.stop();
     }
   }

@@ -81,6 +81,25 @@ for (const role of ["picker", "extractor"] as Role[]) {
 }
 Deno.test("a plugin that never ends when it is created is named", () =>
   misbehaves("sink", { mood: "hangs-busily", when: "create" }, /no output and no progress for 1 s/));
+for (const role of ["picker", "learner"] as Role[]) {
+  Deno.test(`${named(role)} in an endless loop, which hears nothing: named and ended from another thread; mended, --resume gives a whole run's results`, () =>
+    inFolder({ "pipeline.json": pipeline(role, { mood: "loops" }) }, async (folder) => {
+      const path = `${folder}/pipeline.json`;
+      const { code, stdout, stderr } = await tomosieve("run", path, ...allowed, "--json");
+      assert.notEqual(code, 0);
+      const { status, problems } = JSON.parse(stdout);
+      assert.equal(status, "failed");
+      assert.match(problems.join("\n"), /kept the thread to itself for 1 s.*"timeoutSeconds".*--resume/);
+      assert.ok(problems[0].includes(label(role).slice(0, -2)), problems[0]);
+      assert.ok(stderr.includes(problems[0]), stderr);
+      const manifest = Deno.readTextFileSync(`${folder}/run/manifest.json`);
+      Deno.writeTextFileSync(`${folder}/run/manifest.json`, manifest.replace('"mood": "loops"', '"mood": "well"'));
+      Deno.writeTextFileSync(path, JSON.stringify(pipeline(role, { mood: "well" })));
+      await tomosieveJson("run", path, ...allowed, "--resume");
+      assert.equal(Deno.readTextFileSync(`${folder}/run/particles.csv`), whole.table);
+      assert.deepEqual(filesBelow(`${folder}/run`), whole.files);
+    }));
+}
 for (const role of ["source", "learner", "sink"] as Role[]) {
   Deno.test(`${named(role)} that waits for what nothing can bring about is told at once, without waiting for its limit`, () =>
     inFolder({ "pipeline.json": pipeline(role, { mood: "hangs" }, { run: { dir: "run", threads: 1 } }) }, async (folder) => {

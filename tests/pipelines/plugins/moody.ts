@@ -2,7 +2,7 @@
 import { definePlugin, type Learner, type Picks, type Subtomograms, type Tomogram, z } from "tomosieve";
 
 const mood = {
-  mood: z.enum(["well", "throws", "throws-text", "hangs", "hangs-busily", "loose-end"]).default("well").meta({
+  mood: z.enum(["well", "throws", "throws-text", "hangs", "hangs-busily", "loose-end", "loops"]).default("well").meta({
     description: "How it behaves",
   }),
   when: z.enum(["create", "work"]).default("work").meta({ description: "When it misbehaves" }),
@@ -14,6 +14,7 @@ async function act({ mood, when }: Mood, moment: string): Promise<void> {
   if (when !== moment || mood === "well") return;
   if (mood === "throws") throw new TypeError("the lamp went out");
   if (mood === "throws-text") throw "the lamp went out";
+  if (mood === "loops") { for (;;); }
   // A promise that nobody waits for fails while the plugin goes on.
   if (mood === "loose-end") Promise.reject(new Error("the lamp went out"));
   // Busily: something keeps the process awake, so that nobody but a watchdog can tell.
