@@ -28,10 +28,11 @@ function sorted<T>(record: Readonly<Record<string, T>>): Record<string, T> {
 }
 
 /**
- * Saves `state` and `facts` as the folder `path`, replacing what stands there only when the new one is complete.
+ * Saves `state` and `facts` as the folder `path`, replacing what stands there only when the new one is complete. `files` (name to bytes) are for
+ * other programs.
  * @throws {RunError} When the disk is full or the folder cannot be written.
  */
-export function saveBundle(path: string, facts: BundleFacts, state: State): void {
+export function saveBundle(path: string, facts: BundleFacts, state: State, files: Readonly<Record<string, Uint8Array>> = {}): void {
   const temporary = `${path}.tmp-${Deno.pid}`, old = `${path}.old-${Deno.pid}`;
   try {
     removeIfThere(temporary);
@@ -39,6 +40,7 @@ export function saveBundle(path: string, facts: BundleFacts, state: State): void
     const arrays = encodeSafetensors(sorted(state.arrays));
     const sha256 = createHash("sha256").update(arrays).digest("hex");
     writeSynced(`${temporary}/arrays.safetensors`, arrays);
+    for (const [name, bytes] of Object.entries(files)) writeSynced(`${temporary}/${name}`, bytes);
     const text = JSON.stringify(
       { bundleVersion: BUNDLE_VERSION, ...facts, state: { version: state.version, values: sorted(state.values) }, arraysSha256: sha256 },
       null,

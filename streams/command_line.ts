@@ -38,6 +38,13 @@ function withAllowances(command: Command): Command {
   return withPlugins(command).option("--allow-command <program>", "let plugins run this program", collect, []);
 }
 
+/** Adds the option that says something instead of the manifest. */
+function withSettings(command: Command): Command {
+  const description =
+    "say this instead of the manifest: source.options.contrast=bright, stages[0].options.threshold.deviations=4, run.threads=8";
+  return command.option("--set <path=value>", description, collect, []);
+}
+
 /**
  * Makes the parser. It prints help and errors itself and throws commander's errors; `call` is told which verb to run, and nothing of a verb
  * is loaded before that.
@@ -51,45 +58,47 @@ export function makeProgram(call: (verb: VerbCall) => void, ownCompletions = tru
     .configureOutput({ writeOut: (text) => Deno.stdout.writeSync(new TextEncoder().encode(text)) });
   program.addHelpText("after", "\n<manifest> alone is short for: run <manifest>");
 
-  withAllowances(
+  withAllowances(withSettings(
     program.command("run <manifest>", { isDefault: true }).description("run a pipeline")
       .option("--resume", "go on where the run folder stands").option("--dry-run", "check everything, say what would be done, and stop")
       .option("--json", "print one JSON object to stdout").option("--run-dir <dir>", "folder of the run, instead of the manifest's")
       .option("--seed <n>", "seed, instead of the manifest's", wholeNumber),
-  )
+  ))
     .action((manifest, options) =>
       call(async ({ signal, debug }) => {
         const { runVerb } = await import("./verbs/run.ts");
-        const { resume = false, dryRun = false, json = false, runDir, seed, allowPlugin, allowCommand } = options;
+        const { resume = false, dryRun = false, json = false, runDir, seed, set, allowPlugin, allowCommand } = options;
         return await runVerb({
           ...{ manifest, resume, dryRun, json, runDir, seed, signal, debug },
+          settings: set,
           allowPlugins: allowPlugin,
           allowCommands: allowCommand,
         });
       })
     );
 
-  withAllowances(
+  withAllowances(withSettings(
     program.command("lint <manifest>").description("check a pipeline, and say all that is wrong")
       .option("--json", "print one JSON object to stdout"),
-  )
-    .action((manifest, { json = false, allowPlugin, allowCommand }) =>
+  ))
+    .action((manifest, { json = false, set, allowPlugin, allowCommand }) =>
       call(async () => {
         const { lintVerb } = await import("./verbs/lint.ts");
-        return await lintVerb({ manifest, json, allowPlugins: allowPlugin, allowCommands: allowCommand });
+        return await lintVerb({ manifest, json, settings: set, allowPlugins: allowPlugin, allowCommands: allowCommand });
       })
     );
 
-  withAllowances(
+  withAllowances(withSettings(
     program.command("infer <model> <tomograms...>").description("label new tomograms, or stacks of boxes, with a trained model")
       .requiredOption("--out <dir>", "folder of the results").option("--resume", "go on where the folder stands")
       .option("--json", "print one JSON object to stdout"),
-  )
-    .action((model, tomograms, { out, resume = false, json = false, allowPlugin, allowCommand }) =>
+  ))
+    .action((model, tomograms, { out, resume = false, json = false, set, allowPlugin, allowCommand }) =>
       call(async ({ signal, debug }) => {
         const { inferVerb } = await import("./verbs/infer.ts");
         return await inferVerb({
           ...{ model, tomograms, out, resume, json, signal, debug },
+          settings: set,
           allowPlugins: allowPlugin,
           allowCommands: allowCommand,
         });

@@ -175,6 +175,8 @@ export interface State {
 export interface Stateful {
   save(): Promise<State>;
   load(state: State): Promise<void>;
+  /** Files for other programs, by name (`network.onnx`), that a run puts beside the saved state in `model/`; nothing here reads them. */
+  portable?(): Promise<Readonly<Record<string, Uint8Array>>>;
 }
 
 // ---------------------------------------------------------------- learning

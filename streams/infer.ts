@@ -29,6 +29,8 @@ export interface InferOptions extends RunOptions {
   /** Files or globs; for a model that was trained on a stack, stacks. */
   readonly tomograms: readonly string[];
   readonly out: string;
+  /** What is said instead of the model's manifest, `PATH=VALUE`: other geometry, other threads. */
+  readonly settings?: readonly string[];
   readonly allowPlugins?: readonly string[];
   readonly allowCommands?: readonly string[];
   /** The built-in plugins, where tests bring their own. */
@@ -55,6 +57,12 @@ export async function inferPipeline(options: InferOptions): Promise<RunSummary> 
       }`,
     ]);
   }
+  const frozen = options.settings?.find((setting) => /^(learn|seed|version|resolved|classes)\b/.test(setting));
+  if (frozen !== undefined) {
+    throw new ManifestError([
+      `--set ${frozen}: is part of the model, which is not learnt again: infer takes source, stages, sinks, engine and run`,
+    ]);
+  }
   const { truth: _truth, ...sourceOptions } = trained.source.options;
   const value = {
     ...trained,
@@ -66,10 +74,11 @@ export async function inferPipeline(options: InferOptions): Promise<RunSummary> 
     allowPlugins: options.allowPlugins,
     allowCommands: options.allowCommands,
     builtIns: options.builtIns,
+    overrides: { settings: options.settings },
   });
   const { manifest } = file;
   const resolved = file.resolved();
-  using folder = openRunFolder(manifest.run.dir, resolved, options.resume ?? false);
+  using folder = openRunFolder(file, options.resume ?? false);
   using ledger = new Ledger(`${folder.dir}/run.sqlite`);
   await using session = new Session(manifest, ledger, progress, signal);
 

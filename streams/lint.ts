@@ -26,6 +26,7 @@ import { formattedValues } from "./option_schema.ts";
 import { Findings, type Problem, sortProblems } from "./problem.ts";
 import type { BuiltIns } from "./registry.ts";
 import { inputFault, outputFolderFault } from "./resources.ts";
+import { applySettings } from "./settings.ts";
 import { VERSION } from "./version.ts";
 
 /** What the command line adds to a manifest. */
@@ -34,8 +35,8 @@ export interface LintOptions {
   readonly allowPlugins?: readonly string[];
   /** Programs that options of `format: "program"` may name. */
   readonly allowCommands?: readonly string[];
-  /** What the command line says instead of the manifest; `runDir` is relative to the current folder. */
-  readonly overrides?: { readonly seed?: number; readonly runDir?: string };
+  /** What the command line says instead of the manifest; `runDir` is relative to the current folder, `settings` are `PATH=VALUE`. */
+  readonly overrides?: { readonly seed?: number; readonly runDir?: string; readonly settings?: readonly string[] };
   /** Whether what could not be checked is a fault, as for `run`, or a warning, as for `lint`. */
   readonly strict?: boolean;
   /** The built-in plugins, where tests bring their own. */
@@ -68,6 +69,9 @@ export async function lintText(text: LocatedText, place: ManifestPlace, options:
   });
   for (const fault of text.faults) findings.fault({ phase: "syntax", path: [], stage: null, ...fault });
   if (text.value === undefined || text.faults.some((fault) => fault.code === "syntax")) return result(null);
+  for (const message of isRecord(text.value) ? applySettings(text.value, options.overrides?.settings ?? []) : []) {
+    findings.fault({ phase: "shape", code: "bad-setting", path: [], stage: null, message });
+  }
   const shape = checkShape(text.value, findings);
   if (!isRecord(text.value)) return result(null);
   const root = text.value;

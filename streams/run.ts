@@ -63,7 +63,7 @@ export async function runPipeline(file: LoadedManifestFile, options: RunOptions)
   const { signal, progress } = options;
   const started = performance.now();
   const resolved = file.resolved();
-  using folder = openRunFolder(manifest.run.dir, resolved, options.resume ?? false);
+  using folder = openRunFolder(file, options.resume ?? false);
   using ledger = new Ledger(`${folder.dir}/run.sqlite`);
   await using session = new Session(manifest, ledger, progress, signal);
   for (const change of folder.changes) session.events.note("run", "manifest-changed", `resumed with another ${change}`);
@@ -145,7 +145,7 @@ async function learnClasses(session: Session, learn: LoadedLearner): Promise<Omi
     keptIteration: learnt.keptIteration,
     engine: ledger.fact("engine"),
   };
-  saveBundle(`${dir}/model`, facts, state);
+  saveBundle(`${dir}/model`, facts, state, await learner.portable?.());
   if (manifest.classes.length > 0) await session.timed("classes", () => describeClasses(session, { boxes, labels, learnerState: state }));
   return learnt;
 }

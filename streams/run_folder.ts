@@ -6,6 +6,8 @@ import { hostname } from "node:os";
 import { writeError } from "../plugins/formats/atomic.ts";
 import { exists, removeIfThere } from "./bundle.ts";
 import { InputError, ManifestError, RunError } from "./errors.ts";
+import { completedManifest } from "./loaded_manifest.ts";
+import type { LoadedManifestFile } from "./manifest.ts";
 import type { ResolvedManifest } from "./manifest_shape.ts";
 
 /** Keys of the manifest that may differ on resume: they do not change what the boxes and labels are. */
@@ -19,13 +21,15 @@ export interface RunFolder extends Disposable {
 }
 
 /**
- * Takes the folder for this process and writes `manifest.json`.
+ * Takes the run folder of a manifest for this process and writes `manifest.json`. An option that the saved manifest does not know, because
+ * it came later, counts as its default.
  *
  * @throws {ManifestError} When the folder holds something and `resume` is false, when there is nothing to resume, or when the manifest has
  * changed in what it computes.
  * @throws {RunError} When another process holds the folder or it cannot be written.
  */
-export function openRunFolder(dir: string, resolved: ResolvedManifest, resume: boolean): RunFolder {
+export function openRunFolder(file: Pick<LoadedManifestFile, "manifest" | "resolved">, resume: boolean): RunFolder {
+  const { dir } = file.manifest.run, resolved = file.resolved();
   const manifestPath = `${dir}/manifest.json`;
   let entries: string[] = [];
   try {
@@ -60,7 +64,7 @@ export function openRunFolder(dir: string, resolved: ResolvedManifest, resume: b
     lock.writeSync(new TextEncoder().encode(`${hostname()} pid ${Deno.pid}\n`));
     let changes: string[] = [];
     if (exists(manifestPath)) {
-      const saved = readManifest(manifestPath);
+      const saved = completedManifest(readManifest(manifestPath), file.manifest);
       const all = differences(saved, JSON.parse(JSON.stringify(resolved)));
       const grave = all.filter(({ path }) => !HARMLESS.some((pattern) => pattern.test(path)));
       if (grave.length > 0) {

@@ -130,6 +130,10 @@ class YopoEmbedder implements Embedder {
     await this.#replace({ ...shape, ...this.#chosen() }, state);
   }
 
+  async portable(): Promise<Record<string, Uint8Array>> {
+    return { "network.onnx": yopo.exportYopo(await this.save()) };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await (await this.#network)?.[Symbol.asyncDispose]();
     this.#network = null;

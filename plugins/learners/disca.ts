@@ -134,6 +134,11 @@ class Disca implements Learner {
     this.#posterior = null;
   }
 
+  /** What the part that embeds boxes has for other programs. */
+  async portable(): Promise<Readonly<Record<string, Uint8Array>>> {
+    return await this.#embedder(this.#now().started).portable?.() ?? {};
+  }
+
   #now(): Progress {
     if (!this.#progress) throw new RunError(`${this.context.stage}: there is no model yet: learn or load one first`);
     return this.#progress;

@@ -13,6 +13,7 @@ export interface InferVerbOptions {
   readonly out: string;
   readonly resume?: boolean;
   readonly json?: boolean;
+  readonly settings?: readonly string[];
   readonly allowPlugins?: readonly string[];
   readonly allowCommands?: readonly string[];
   readonly debug?: boolean;

@@ -9,6 +9,8 @@ export interface LintArguments {
   readonly manifest: string;
   readonly allowPlugins: readonly string[];
   readonly allowCommands: readonly string[];
+  /** `PATH=VALUE`, instead of what the manifest says. */
+  readonly settings?: readonly string[];
   readonly json: boolean;
 }
 
@@ -20,8 +22,8 @@ const count = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;
  * @returns Exit code 0 without a fault, 2 with one.
  * @throws {ManifestError} When the manifest cannot be read.
  */
-export async function lintVerb({ manifest, allowPlugins, allowCommands, json }: LintArguments): Promise<number> {
-  const { problems, warnings } = await lintManifest(manifest, { allowPlugins, allowCommands });
+export async function lintVerb({ manifest, allowPlugins, allowCommands, settings, json }: LintArguments): Promise<number> {
+  const { problems, warnings } = await lintManifest(manifest, { allowPlugins, allowCommands, overrides: { settings } });
   if (json) {
     console.log(JSON.stringify({ manifest, problems, warnings }, null, 2));
   } else {

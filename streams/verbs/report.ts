@@ -25,7 +25,7 @@ export async function reportVerb({ run, allowPlugins, signal }: ReportVerbOption
   const file = await loadManifest(`${dir}/manifest.json`, { allowPlugins, overrides: { runDir: dir } });
   const { manifest } = file;
   const progress = stderrProgress();
-  using _folder = openRunFolder(dir, file.resolved(), true);
+  using _folder = openRunFolder(file, true);
   using ledger = new Ledger(`${dir}/run.sqlite`);
   if (!ledger.fact("done")) throw new ManifestError([`${run}: this run has not ended: go on with it by "run ... --resume" first`]);
   await using session = new Session(manifest, ledger, progress, signal);

@@ -16,6 +16,7 @@ export interface RunVerbOptions {
   readonly json?: boolean;
   readonly runDir?: string;
   readonly seed?: number;
+  readonly settings?: readonly string[];
   readonly allowPlugins?: readonly string[];
   readonly allowCommands?: readonly string[];
   readonly signal: AbortSignal;
@@ -23,8 +24,8 @@ export interface RunVerbOptions {
 
 /** @returns 0; faults are thrown. */
 export async function runVerb(options: RunVerbOptions): Promise<number> {
-  const { manifest, allowPlugins, allowCommands, runDir, seed, signal, json } = options;
-  const file = await loadManifest(manifest, { allowPlugins, allowCommands, overrides: { runDir, seed } });
+  const { manifest, allowPlugins, allowCommands, runDir, seed, settings, signal, json } = options;
+  const file = await loadManifest(manifest, { allowPlugins, allowCommands, overrides: { runDir, seed, settings } });
   const progress = stderrProgress();
   if (options.dryRun) {
     for (const line of describeRun(file.manifest)) progress.log(line);

@@ -198,6 +198,27 @@ Deno.test("`report` gives every file of the sinks that was deleted again, to the
   await assertWhole(`${folder}/first`);
 });
 
+Deno.test("an option that came after a run was made counts as its default; a changed one is still refused", async () => {
+  Deno.mkdirSync(`${folder}/older`);
+  for (const name of ["manifest.json", "run.sqlite"]) Deno.copyFileSync(`${folder}/first/${name}`, `${folder}/older/${name}`);
+  for (const name of ["subtomograms", "features", "classes", "model"]) {
+    Deno.symlinkSync(`${folder}/first/${name}`, `${folder}/older/${name}`);
+  }
+  const path = `${folder}/older/manifest.json`, saved = JSON.parse(Deno.readTextFileSync(path));
+  delete saved.stages[0].options.maximumFlatness;
+  delete saved.stages[0].timeoutSeconds;
+  delete saved.learn.options.stableIterations;
+  delete saved.learn.parts.cluster.options.restarts;
+  delete saved.run.noveltyQuantile;
+  Deno.writeTextFileSync(path, JSON.stringify(saved));
+  const { code, stderr } = await tomosieve("report", `${folder}/older`, ...allowed);
+  assert.equal(code, 0, stderr);
+  assert.equal(table("older"), table("first"));
+  const args = runOf("first_again", manifest({ stages: [dog({ maximumFlatness: 0.5 }), boxes()] }));
+  const fault = await failing(2, args[0], args[1], "--run-dir", `${folder}/older`, ...allowed, "--resume");
+  assert.match(fault.problems.join("\n"), /maximumFlatness: was 0\.75, is 0\.5$/);
+});
+
 Deno.test("`report` on a run that has not ended, and on a folder that is none: exit 2 and what to do", async () => {
   await failing(
     1,
@@ -269,6 +290,16 @@ Deno.test("`infer` on the training tomograms gives exactly the run's table: labe
   assert.equal(summary.k, JSON.parse(first.stdout).k);
   assert.equal(table("inferred"), table("first"));
   await assertWhole(`${folder}/inferred`);
+});
+
+Deno.test("`--set` says something else to infer, but nothing of what was learnt", async () => {
+  const args = infer("first/model", ["old/a.mrc"], "inferred_set");
+  assertSays(await failing(2, ...args, "--set", "learn.options.recipe=default"), "--set learn.options.recipe=default", "part of the model");
+  assertSays(await failing(2, ...args, "--set", "stages[7].options.a=1"), "stages has 2 entries");
+  await tomosieveJson(...args, "--set", "source.options.tiltRangeDegrees=[-45, 40]", "--set", "run.threads=1");
+  const { source, run } = JSON.parse(Deno.readTextFileSync(`${folder}/inferred_set/manifest.json`));
+  assert.deepEqual([source.options.tiltRangeDegrees, run.threads], [[-45, 40], 1]);
+  assert.deepEqual(columnOf("inferred_set", "class"), columnOf("first", "class").slice(0, columnOf("inferred_set", "class").length));
 });
 
 Deno.test("`infer` on new tomograms: novel is what the model's own threshold says, and strangers are novel more often", async () => {
