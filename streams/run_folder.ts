@@ -5,8 +5,8 @@
 import { hostname } from "node:os";
 import { writeError } from "../plugins/formats/atomic.ts";
 import { exists, removeIfThere } from "./bundle.ts";
+import { completedManifest } from "./completed_manifest.ts";
 import { InputError, ManifestError, RunError } from "./errors.ts";
-import { completedManifest } from "./loaded_manifest.ts";
 import type { LoadedManifestFile } from "./manifest.ts";
 import type { ResolvedManifest } from "./manifest_shape.ts";
 
