@@ -130,6 +130,11 @@ export interface Pool {
   ): Promise<T>;
 }
 
+/** Writes the sections of a derived volume, in order. */
+export type WriteSlab = (sections: Float32Array) => Promise<void>;
+/** Makes a volume that a later pass reads again while a derived volume is made; it is removed when that is done. */
+export type WorkingVolume = (shapeZyx: Triple, fill: (writeSlab: WriteSlab) => Promise<void>) => Promise<Volume>;
+
 /** Disk-backed volumes in the run folder. */
 export interface Scratch {
   /**
@@ -140,7 +145,7 @@ export interface Scratch {
     key: string,
     shapeZyx: Triple,
     voxelSizeAngstrom: number,
-    fill: (writeSlab: (sections: Float32Array) => Promise<void>) => Promise<void>,
+    fill: (writeSlab: WriteSlab, working: WorkingVolume) => Promise<void>,
   ): Promise<Volume>;
 }
 

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { createMrcWriter, type MrcVolume, openMrcVolume } from "../plugins/formats/mrc.ts";
-import type { Scratch, Triple, Volume } from "./contract.ts";
+import type { Scratch, Triple, Volume, WorkingVolume, WriteSlab } from "./contract.ts";
 import { exists, removeIfThere } from "./bundle.ts";
 import { ShapeError } from "./errors.ts";
 
@@ -22,7 +22,7 @@ export class DiskScratch implements Scratch, AsyncDisposable {
     key: string,
     shapeZyx: Triple,
     voxelSizeAngstrom: number,
-    fill: (writeSlab: (sections: Float32Array) => Promise<void>) => Promise<void>,
+    fill: (writeSlab: WriteSlab, working: WorkingVolume) => Promise<void>,
   ): Promise<Volume> {
     const name = createHash("sha256").update(JSON.stringify([key, shapeZyx, voxelSizeAngstrom])).digest("hex").slice(0, 24);
     let made = this.#making.get(name);
@@ -34,15 +34,26 @@ export class DiskScratch implements Scratch, AsyncDisposable {
     path: string,
     shapeZyx: Triple,
     voxelSizeAngstrom: number,
-    fill: (writeSlab: (sections: Float32Array) => Promise<void>) => Promise<void>,
+    fill: (writeSlab: WriteSlab, working: WorkingVolume) => Promise<void>,
   ): Promise<Volume> {
-    const [nz, ny, nx] = shapeZyx;
     // The final name appears only when the file is complete: what stands there can be used.
     if (!exists(path)) {
-      await using writer = await createMrcWriter(path, { ny, nx, voxelSizeAngstrom });
-      await fill((sections) => writer.writeSlab(sections));
-      const { shapeZyx: written } = await writer.finish();
-      if (written[0] !== nz) throw new ShapeError(`a derived volume of ${nz} sections was announced, ${written[0]} were written`);
+      const working: MrcVolume[] = [];
+      const folder = `${path}.working`;
+      try {
+        removeIfThere(folder);
+        await write(path, shapeZyx, voxelSizeAngstrom, (writeSlab) =>
+          fill(writeSlab, async (shape, fillWorking) => {
+            const at = `${folder}/${working.length}.mrc`;
+            await write(at, shape, 0, fillWorking);
+            const volume = await openMrcVolume(at, { voxelSizeAngstrom: 1 });
+            working.push(volume);
+            return { shapeZyx: shape, voxelSizeAngstrom: 0, readBox: volume.readBox, readSlab: volume.readSlab };
+          }));
+      } finally {
+        for (const volume of working) volume.close();
+        removeIfThere(folder);
+      }
     }
     const volume = await openMrcVolume(path);
     this.#open.push(volume);
@@ -60,4 +71,17 @@ export class DiskScratch implements Scratch, AsyncDisposable {
     this.#making.clear();
     return Promise.resolve();
   }
+}
+
+/** Writes all sections of a volume; the file appears when they are there. */
+async function write(
+  path: string,
+  [nz, ny, nx]: Triple,
+  voxelSizeAngstrom: number,
+  fill: (writeSlab: WriteSlab) => Promise<void>,
+): Promise<void> {
+  await using writer = await createMrcWriter(path, { ny, nx, voxelSizeAngstrom });
+  await fill((sections) => writer.writeSlab(sections));
+  const { shapeZyx: written } = await writer.finish();
+  if (written[0] !== nz) throw new ShapeError(`a derived volume of ${nz} sections was announced, ${written[0]} were written`);
 }

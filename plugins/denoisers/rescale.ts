@@ -35,8 +35,8 @@ const options = z.strictObject({
  *
  * The new size is a simple fraction of the old one, the same on all axes, so that voxels stay cubes and coordinates map exactly; it is noted,
  * and stands in the tomogram's metadata (`rescaledOldVoxels` old voxels are `rescaledNewVoxels` new ones) and in its `sourceFrame`, by which
- * what is found is written in voxels of the tomogram as it was given. Works in strips through two
- * scratch volumes: memory does not grow with the volume.
+ * what is found is written in voxels of the tomogram as it was given. Works in strips through a
+ * working volume: memory does not grow with the volume.
  */
 export default definePlugin({
   apiVersion: 1,
@@ -107,7 +107,7 @@ function resampleVolume(
 ): Promise<Volume> {
   const [nz, ny, nx] = volume.shapeZyx, [newZ, newY, newX] = shape;
   const ahead = context.pool.size + 1;
-  return context.scratch.volume(key, shape, size, async (writeSlab) => {
+  return context.scratch.volume(key, shape, size, async (writeSlab, working) => {
     const rowsEach = Math.max(1, Math.floor(STRIP_VOXELS / (nz * nx))), strips = Math.ceil(ny / rowsEach);
     const sectionsEach = Math.max(1, Math.floor(STRIP_VOXELS / (ny * newX))), slabs = Math.ceil(newZ / sectionsEach);
     let done = 0;
@@ -120,7 +120,7 @@ function resampleVolume(
       }
     };
     // First z and x, kept with y as the slowest axis; then y, read across it.
-    const turned = await context.scratch.volume(`half of ${key}`, [ny, newZ, newX], size, (write) =>
+    const turned = await working([ny, newZ, newX], (write) =>
       take(
         inOrder(strips, ahead, async (index) => {
           signal.throwIfAborted();

@@ -19,6 +19,7 @@ import type {
   Tomogram,
   Triple,
   Volume,
+  WriteSlab,
 } from "../contract.ts";
 import type { Engine } from "../../plugins/engines/network.ts";
 
@@ -264,17 +265,19 @@ export function sampleContext(stage: string, engine: Engine | undefined, signal:
   const kept = new Map<string, Promise<Volume>>();
   const scratch: Scratch = {
     volume(key, shapeZyx, voxelSizeAngstrom, fill) {
-      const make = async () => {
-        const voxels = new Float32Array(shapeZyx[0] * shapeZyx[1] * shapeZyx[2]);
+      const collect = async (shape: Triple, size: number, write: (writeSlab: WriteSlab) => Promise<void>) => {
+        const voxels = new Float32Array(shape[0] * shape[1] * shape[2]);
         let at = 0;
-        await fill((sections) => {
+        await write((sections) => {
           voxels.set(sections, at);
           at += sections.length;
           return Promise.resolve();
         });
         if (at !== voxels.length) throw new RangeError(`scratch volume "${key}": ${at} voxels were written, expected ${voxels.length}`);
-        return memoryVolume(voxels, shapeZyx, voxelSizeAngstrom);
+        return memoryVolume(voxels, shape, size);
       };
+      const make = () =>
+        collect(shapeZyx, voxelSizeAngstrom, (writeSlab) => fill(writeSlab, (shape, fillWorking) => collect(shape, 0, fillWorking)));
       if (!kept.has(key)) kept.set(key, make());
       return kept.get(key) as Promise<Volume>;
     },

@@ -2,7 +2,7 @@
  * What a plugin needs from the core, in memory, for tests of single plugins.
  * @module
  */
-import type { PluginContext, Tomogram, Triple, Volume } from "../../streams/contract.ts";
+import type { PluginContext, Tomogram, Triple, Volume, WriteSlab } from "../../streams/contract.ts";
 import { createRandom } from "../../plugins/kernels/random.ts";
 
 /** A context that runs pool calls in this realm, keeps scratch volumes in memory and records what it is told. */
@@ -43,6 +43,18 @@ export function memoryTomogram(volumes: Readonly<Record<string, Volume>>, id = "
   return { id, ordinal: 0, volumes, geometry: { tiltRangeDegrees: "unknown", tiltAxis: "y", handedness: "unknown" }, metadata: {} };
 }
 
+async function collect(shapeZyx: Triple, voxelSizeAngstrom: number, fill: (writeSlab: WriteSlab) => Promise<void>): Promise<Volume> {
+  const all = new Float32Array(shapeZyx[0] * shapeZyx[1] * shapeZyx[2]);
+  let at = 0;
+  await fill((sections) => {
+    all.set(sections, at);
+    at += sections.length;
+    return Promise.resolve();
+  });
+  if (at !== all.length) throw new RangeError(`${at} of ${all.length} voxels were written`);
+  return memoryVolume(all, shapeZyx, voxelSizeAngstrom);
+}
+
 /** See {@linkcode MemoryContext}. */
 export function memoryContext(stage = 'stages[0] "test"', poolSize = 2): MemoryContext {
   const context: MemoryContext = {
@@ -61,17 +73,8 @@ export function memoryContext(stage = 'stages[0] "test"', poolSize = 2): MemoryC
       },
     },
     scratch: {
-      async volume(_key, shapeZyx, voxelSizeAngstrom, fill) {
-        const all = new Float32Array(shapeZyx[0] * shapeZyx[1] * shapeZyx[2]);
-        let at = 0;
-        await fill((sections) => {
-          all.set(sections, at);
-          at += sections.length;
-          return Promise.resolve();
-        });
-        if (at !== all.length) throw new RangeError(`${at} of ${all.length} voxels were written`);
-        return memoryVolume(all, shapeZyx, voxelSizeAngstrom);
-      },
+      volume: (_key, shapeZyx, voxelSizeAngstrom, fill) =>
+        collect(shapeZyx, voxelSizeAngstrom, (writeSlab) => fill(writeSlab, (shape, fillWorking) => collect(shape, 0, fillWorking))),
     },
     progress: (done, total) => void context.steps.push([done, total]),
     drop: (count, reason) => void context.told.push({ type: "drop", code: "drop", message: reason, count }),

@@ -2,22 +2,9 @@
  * What a microscope does to a simulated density: contrast transfer, noise colour and missing wedge, as gains in Fourier space.
  * @module
  */
+import { type ContrastTransfer, contrastTransfer } from "../../kernels/contrast_transfer.ts";
 import { frequencyOf } from "../../kernels/fft.ts";
 import { wedgeSection } from "../../kernels/fourier_filter.ts";
-
-/** Contrast transfer of one defocus for the whole volume. */
-export interface ContrastTransfer {
-  /** Underfocus, positive. */
-  readonly defocusAngstrom: number;
-  /** Acceleration voltage. */
-  readonly voltageKilovolts: number;
-  /** Cs. */
-  readonly sphericalAberrationMillimetres: number;
-  /** Share of the amplitude contrast, 0 to 1. */
-  readonly amplitudeContrast: number;
-  /** Whether the reconstruction has corrected the signs. */
-  readonly phaseFlipped: boolean;
-}
 
 /** How a density becomes a reconstruction. */
 export interface Imaging {
@@ -33,22 +20,6 @@ export interface Imaging {
 
 /** Spatial frequency, in cycles per voxel, below which coloured noise grows no further. */
 const NOISE_PLATEAU = 1 / 64;
-
-/**
- * Contrast transfer at a spatial frequency, positive near zero: bright particles stay bright.
- *
- * @param frequency Cycles per Angstrom.
- * @see Erickson and Klug 1971. chi = pi lambda dz f^2 - (pi / 2) Cs lambda^3 f^4; gain sqrt(1 - A^2) sin chi + A cos chi.
- */
-export function contrastTransfer(ctf: ContrastTransfer, frequency: number): number {
-  const volts = ctf.voltageKilovolts * 1000;
-  // Relativistic wavelength of an electron, Angstrom.
-  const lambda = 12.2643 / Math.sqrt(volts + 0.978466e-6 * volts * volts);
-  const f2 = frequency * frequency;
-  const chi = Math.PI * lambda * f2 * (ctf.defocusAngstrom - 0.5 * ctf.sphericalAberrationMillimetres * 1e7 * lambda * lambda * f2);
-  const gain = Math.sqrt(1 - ctf.amplitudeContrast ** 2) * Math.sin(chi) + ctf.amplitudeContrast * Math.cos(chi);
-  return ctf.phaseFlipped ? Math.abs(gain) : gain;
-}
 
 /**
  * Amplitude of the noise at a spatial frequency, 1 at half a cycle per voxel.

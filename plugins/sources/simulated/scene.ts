@@ -5,7 +5,7 @@
 import { z } from "zod";
 import type { OptionsSchema } from "../../../streams/contract.ts";
 import { MODEL_NAMES } from "../../kernels/density_models.ts";
-import type { ContrastTransfer } from "./imaging.ts";
+import type { ContrastTransfer } from "../../kernels/contrast_transfer.ts";
 
 const angstrom = (description: string) => z.number().positive().meta({ description, unit: "Angstrom" });
 const count = (description: string) => z.int().min(0).max(1_000_000).meta({ description });

@@ -6,7 +6,8 @@ import { addParticle, type Template } from "../../kernels/density.ts";
 import { irfft3, rfft3 } from "../../kernels/fft.ts";
 import { createRandom } from "../../kernels/random.ts";
 import { matrixToEulerZyz, randomRotation } from "../../kernels/rotation.ts";
-import { boxGains, type ContrastTransfer, type Imaging, keptVariance } from "./imaging.ts";
+import type { ContrastTransfer } from "../../kernels/contrast_transfer.ts";
+import { boxGains, type Imaging, keptVariance } from "./imaging.ts";
 
 /** What {@linkcode makeStack} makes. */
 export interface StackOptions {

@@ -27,7 +27,7 @@ export function fakeContext(folder = ""): { context: PluginContext; told: Told }
           told.filled.push(key);
           const path = `${folder}/scratch-${finished.size}.mrc`;
           await using writer = await createMrcWriter(path, { ny: shapeZyx[1], nx: shapeZyx[2], voxelSizeAngstrom });
-          await fill((sections) => writer.writeSlab(sections));
+          await fill((sections) => writer.writeSlab(sections), () => Promise.reject(new Error("a source needs no working volume")));
           await writer.finish();
           const read = async <T>(work: (volume: Volume) => Promise<T>) => {
             await using volume = await openMrcVolume(path);

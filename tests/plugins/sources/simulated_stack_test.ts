@@ -14,7 +14,7 @@ import { parseScene } from "../../../plugins/sources/simulated/scene.ts";
 import { stackOf } from "../../../plugins/sources/simulated/scene_stack.ts";
 import type { PluginContext, Subtomograms } from "../../../streams/contract.ts";
 import { makeSet } from "../../../plugins/sources/simulated/sets.ts";
-import { contrastTransfer } from "../../../plugins/sources/simulated/imaging.ts";
+import { contrastTransfer } from "../../../plugins/kernels/contrast_transfer.ts";
 import { makeStack, type SimulatedStack, type StackOptions } from "../../../plugins/sources/simulated/stack.ts";
 
 /** Energy that float32 transforms leave where it was set to zero, as a share of all. */
