@@ -3,7 +3,10 @@
  */
 import type { AnyPlugin } from "../../streams/contract.ts";
 import { checkPlugin } from "../../streams/check_plugin.ts";
+import bandPass from "../../plugins/denoisers/band_pass.ts";
+import deconvolution from "../../plugins/denoisers/deconvolution.ts";
 import gaussian from "../../plugins/denoisers/gaussian.ts";
+import median from "../../plugins/denoisers/median.ts";
 import pairedVolume from "../../plugins/denoisers/paired_volume.ts";
 import rescale from "../../plugins/denoisers/rescale.ts";
 import boxes from "../../plugins/extractors/boxes.ts";
@@ -20,6 +23,9 @@ const cases: [AnyPlugin, (folder: string) => Record<string, unknown>][] = [
   [coordinates, (folder) => ({ path: `${folder}/picks.csv` })],
   [boxes, () => ({ boxVoxels: 8 })],
   [gaussian, () => ({ sigmaVoxels: 1 })],
+  [median, () => ({})],
+  [bandPass, () => ({ lowPassAngstrom: 40 })],
+  [deconvolution, () => ({ defocusAngstrom: 30000 })],
   [rescale, () => ({ voxelSizeAngstrom: 20 })],
   [pairedVolume, (folder) => ({ folder, suffix: "_paired" })],
 ];
