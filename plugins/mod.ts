@@ -33,5 +33,6 @@ export const builtIns: Readonly<Record<string, () => Promise<{ default: AnyPlugi
   "class-volumes": () => import("./sinks/class_volumes.ts"),
   report: () => import("./sinks/report.ts"),
   onnx: () => import("./engines/onnx/mod.ts"),
+  tfjs: () => import("./engines/tfjs/mod.ts"),
   auto: () => import("./engines/auto.ts"),
 };

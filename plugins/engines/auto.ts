@@ -21,8 +21,9 @@ const options = z.strictObject({
 export type AutoOptions = z.infer<typeof options>;
 
 /**
- * Opens the first candidate that starts and passes the self-test, and notes which and why not those before it. With a `memory`, a verdict that
- * was found on this machine before is taken without another test, as long as the engine still starts.
+ * Opens the first candidate that starts and passes the self-test, and notes which and why not those before it. A graphics processor must
+ * also be faster than the first candidate on the processor, since some are not. With a `memory`, a verdict that was found on this machine
+ * before is taken without another test, as long as the engine still starts.
  *
  * @throws {RunError} When none does; the message has every reason.
  */
@@ -31,6 +32,7 @@ export async function openFirst(
   { threads }: AutoOptions,
   context: PluginContext,
   memory: VerdictMemory | null = null,
+  time: (engine: Engine) => Promise<number> = timeStep,
 ): Promise<Engine> {
   const say = (title: string, { device, precision }: Engine, how: string, refused: readonly string[]) =>
     context.note("engine", `engine ${title} on the ${device}, ${precision}: ${[how, ...refused.map((why) => `not ${why}`)].join("; ")}`);
@@ -48,25 +50,58 @@ export async function openFirst(
     }
   }
   const refused: string[] = [];
-  for (const candidate of list) {
-    const title = titleOf(candidate);
-    let engine: Engine | null = null;
-    try {
-      engine = await candidate.open(threads, context);
-      const fault = await selfTest(engine);
-      if (fault === null) {
-        say(title, engine, "self-test passed", refused);
-        await memory?.keep({ taken: title, refused });
-        return engine;
+  let ahead: Passed | null = null;
+  try {
+    for (const candidate of list) {
+      const passed = await tryOne(candidate, threads, context, refused);
+      if (!passed) continue;
+      if (passed.engine.device === "gpu" || ahead) passed.ms = await time(passed.engine);
+      const [better, worse]: (Passed | null)[] = ahead && ahead.ms! <= passed.ms! ? [ahead, passed] : [passed, ahead];
+      ahead = better;
+      if (worse) {
+        refused.push(`${worse.title}: slower, ${worse.ms!.toFixed(1)} ms a subtomogram against ${better!.ms!.toFixed(1)}`);
+        await worse.engine[Symbol.asyncDispose]();
       }
-      refused.push(`${title}: ${fault}`);
-    } catch (error) {
-      context.signal.throwIfAborted();
-      refused.push(`${title}: ${wordsOf(error)}`);
+      if (passed.engine.device === "cpu") break;
     }
-    await engine?.[Symbol.asyncDispose]();
+    if (!ahead) throw new RunError(`no engine works on this machine: ${refused.join("; ")}`);
+    say(ahead.title, ahead.engine, "self-test passed", refused);
+    await memory?.keep({ taken: ahead.title, refused });
+    return ahead.engine;
+  } catch (error) {
+    await ahead?.engine[Symbol.asyncDispose]();
+    throw error;
   }
-  throw new RunError(`no engine works on this machine: ${refused.join("; ")}`);
+}
+
+/** A candidate that passed. */
+interface Passed {
+  readonly title: string;
+  readonly engine: Engine;
+  /** Milliseconds a subtomogram, once measured. */
+  ms: number | null;
+}
+
+/** Opens a candidate and tests it; when it does not pass it is closed, the reason is added to `refused`, and null comes back. */
+async function tryOne(
+  candidate: Candidate,
+  threads: number | undefined,
+  context: PluginContext,
+  refused: string[],
+): Promise<Passed | null> {
+  const title = titleOf(candidate);
+  let engine: Engine | null = null;
+  try {
+    engine = await candidate.open(threads, context);
+    const fault = await selfTest(engine);
+    if (fault === null) return { title, engine, ms: null };
+    refused.push(`${title}: ${fault}`);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    refused.push(`${title}: ${wordsOf(error)}`);
+  }
+  await engine?.[Symbol.asyncDispose]();
+  return null;
 }
 
 /** Tries every candidate, whichever comes first, and times those that pass. `time` gives milliseconds a subtomogram. */

@@ -140,6 +140,18 @@ Deno.test("the place of the memory: the user's cache, or none", async () => {
   Deno.removeSync(file);
 });
 
+Deno.test("a graphics processor is taken only when it is faster than the processor", async () => {
+  const graphics = async (): Promise<Engine> => ({ ...wrong(await openOnnx(), 1), name: "graphics", device: "gpu" });
+  const list = [candidate("graphics", graphics), candidate("onnx", () => openOnnx()), candidate("later", () => assert.fail("too late"))];
+  for (const [gpu, taken, other] of [[5, "graphics", "onnx"], [15, "onnx", "graphics"]] as const) {
+    const context = createContext();
+    await using engine = await openFirst(list, {}, context, null, ({ device }) => Promise.resolve(device === "gpu" ? gpu : 10));
+    assert.equal(engine.name, taken);
+    const [fast, slow] = [gpu, 10].sort((a, b) => a - b);
+    assert.match(context.said[0], new RegExp(`engine ${taken} on .* not ${other}: slower, ${slow}.0 ms a subtomogram against ${fast}.0$`));
+  }
+});
+
 Deno.test("`survey()` tries every candidate and times those that pass", async () => {
   const findings: EngineFinding[] = [];
   const list = [broken("absent"), candidate("wrong", async () => wrong(await openOnnx(), 1.5)), candidate("onnx", () => openOnnx())];

@@ -1,0 +1,9 @@
+import assert from "node:assert/strict";
+import tfjs from "../../plugins/engines/tfjs/mod.ts";
+import { createContext } from "../plugins/engines/context.ts";
+import { parityTests } from "../plugins/engines/parity.ts";
+
+Deno.test("there is a WebGPU adapter to prove the backend on", async () => {
+  assert.ok(await navigator.gpu.requestAdapter(), "none: apt-get install mesa-vulkan-drivers");
+});
+parityTests("tfjs on webgpu", async () => await tfjs.create({ backend: "webgpu", allowSoftware: true }, createContext(), {}));
