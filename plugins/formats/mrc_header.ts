@@ -4,17 +4,20 @@
  * Rules: words are 4 bytes, byte order from the machine stamp (bytes 213-214: 0x44 little, 0x11 big). The data begin at 1024 + NSYMBT. File
  * axes are columns, rows, sections; MAPC, MAPR, MAPS say which of x (1), y (2), z (3) each is. Cell edges CELLA and intervals MX, MY, MZ
  * are along x, y, z; voxel size = CELLA / M, 0 when unset. ISPG 0 is a stack of images, 1 a volume, 401 a stack of volumes of MZ sections.
- * Mode 0 is signed except where IMOD's stamp (bytes 153-156) without the "signed" flag says otherwise.
+ * Mode 0 is signed except where IMOD's stamp (bytes 153-156) without the "signed" flag says otherwise; IMOD's flag 16 says that each byte
+ * holds two 4-bit voxels. Mode 101 is 4-bit too; there nx counts voxels, and a row ends at a whole byte.
  * @see Cheng et al. 2015, J. Struct. Biol. 192, 146-150 and https://www.ccpem.ac.uk/mrc_format/mrc2014.php
  * @module
  */
 import { InputError } from "../../streams/errors.ts";
 import type { Triple } from "../../streams/contract.ts";
+import { orderShape } from "./axis_order.ts";
+import { type RasterLayout, rowBytesOf, type VoxelType } from "./raster_voxels.ts";
 
 /** Bytes of the fixed header. */
 export const mrcHeaderBytes = 1024;
-/** Modes that hold a real density and can be read: int8 or uint8, int16, float32, uint16, float16. */
-export type MrcMode = 0 | 1 | 2 | 6 | 12;
+/** Modes that can be read: int8 or uint8, int16, float32, complex float32 (as amplitude), uint16, float16, 4-bit. */
+export type MrcMode = 0 | 1 | 2 | 4 | 6 | 12 | 101;
 /** Minimum, maximum, mean and deviation from the mean as the header states them. */
 export interface MrcStatistics {
   readonly min: number;
@@ -24,15 +27,8 @@ export interface MrcStatistics {
 }
 
 /** A header in tomosieve's terms. */
-export interface MrcHeader {
-  /** Length of the file's axes: columns (fastest), rows, sections. */
-  readonly columns: number;
-  readonly rows: number;
-  readonly sections: number;
+export interface MrcHeader extends RasterLayout {
   readonly mode: MrcMode;
-  /** Mode 0 only: bytes are 0..255 rather than -128..127. */
-  readonly unsignedBytes: boolean;
-  readonly littleEndian: boolean;
   /** MAPC, MAPR, MAPS: 1 = x, 2 = y, 3 = z. */
   readonly axes: Triple;
   /** After `axes` is applied. */
@@ -46,24 +42,29 @@ export interface MrcHeader {
   readonly start: Triple;
   readonly originXyzAngstrom: Triple;
   readonly spaceGroup: number;
+  /** Volumes of `sections / volumes` sections each: more than 1 in a stack of volumes (space groups 401 to 630). */
+  readonly volumes: number;
   readonly statistics: MrcStatistics;
   readonly extendedBytes: number;
   readonly extendedType: string;
   readonly labels: readonly string[];
-  /** First byte of the voxels. */
-  readonly dataOffset: number;
-  readonly bytesPerVoxel: number;
   /** What is odd but does not prevent reading, one sentence each. */
   readonly anomalies: readonly string[];
 }
 
-const BYTES_PER_VOXEL: Readonly<Record<MrcMode, number>> = { 0: 1, 1: 2, 2: 4, 6: 2, 12: 2 };
+const VOXEL_TYPES: Readonly<Record<MrcMode, VoxelType>> = {
+  0: "int8",
+  1: "int16",
+  2: "float32",
+  4: "complex64",
+  6: "uint16",
+  12: "float16",
+  101: "uint4",
+};
 const OTHER_MODES: Readonly<Record<number, string>> = {
   3: "complex int16, a Fourier transform",
-  4: "complex float32, a Fourier transform",
   7: "int32",
   16: "RGB, a picture",
-  101: "4-bit integers",
 };
 const IMOD_STAMP = 1146047817;
 const LARGEST_AXIS = 1 << 24;
@@ -80,7 +81,7 @@ function readRaw(view: DataView, littleEndian: boolean): RawHeader {
 }
 
 function isPlausible({ dims, mode, axes }: RawHeader): boolean {
-  return dims.every((n) => n > 0 && n <= LARGEST_AXIS) && (mode in BYTES_PER_VOXEL || mode in OTHER_MODES) &&
+  return dims.every((n) => n > 0 && n <= LARGEST_AXIS) && (mode in VOXEL_TYPES || mode in OTHER_MODES) &&
     axes.every((axis) => axis >= 0 && axis <= 3);
 }
 
@@ -119,14 +120,32 @@ function findByteOrder(view: DataView, path: string, anomalies: string[]): boole
   return stamped;
 }
 
-/** Whether mode-0 bytes are unsigned: IMOD's flag, else what the statistics imply. */
-function bytesAreUnsigned(view: DataView, littleEndian: boolean, statistics: MrcStatistics, anomalies: string[]): boolean {
-  if (view.getInt32(152, littleEndian) === IMOD_STAMP) return (view.getInt32(156, littleEndian) & 1) === 0;
+/** What a byte of mode 0 is: by IMOD's flags (1 signed, 16 two voxels), else by what the statistics imply. */
+function byteType(view: DataView, littleEndian: boolean, statistics: MrcStatistics, path: string, anomalies: string[]): VoxelType {
+  if (view.getInt32(152, littleEndian) === IMOD_STAMP) {
+    const flags = view.getInt32(156, littleEndian);
+    if (flags & 16) {
+      if (flags & 1) {
+        throw new InputError(path, `header field imodFlags (bytes 157-160) is ${flags}: bytes are signed (1) and hold two voxels (16) at once`);
+      }
+      anomalies.push("IMOD's flag 16: each byte of mode 0 holds two 4-bit voxels, nx counts bytes");
+      return "uint4";
+    }
+    return flags & 1 ? "int8" : "uint8";
+  }
   if (statistics.min >= 0 && statistics.max > 127 && statistics.max <= 255) {
     anomalies.push(`mode 0 without IMOD's flag, header maximum ${statistics.max}: read as unsigned bytes`);
-    return true;
+    return "uint8";
   }
-  return false;
+  return "int8";
+}
+
+/** Number of volumes in a stack of volumes: MZ sections each. */
+function countVolumes(spaceGroup: number, sections: number, mz: number, anomalies: string[]): number {
+  if (spaceGroup < 401 || spaceGroup > 630) return 1;
+  if (mz > 0 && sections % mz === 0) return sections / mz;
+  anomalies.push(`space group ${spaceGroup} is a stack of volumes, but ${sections} sections are no multiple of mz = ${mz}: read as one volume`);
+  return 1;
 }
 
 /**
@@ -148,7 +167,7 @@ export function parseMrcHeader(bytes: Uint8Array, fileBytes: number, path: strin
   const ints = (word: number): Triple => [int(word), int(word + 1), int(word + 2)];
   const floats = (word: number): Triple => [float(word), float(word + 1), float(word + 2)];
 
-  const dims = ints(1);
+  const dims: [number, number, number] = [int(1), int(2), int(3)];
   dims.forEach((n, i) => {
     if (n <= 0 || n > LARGEST_AXIS) {
       throw new InputError(
@@ -158,11 +177,11 @@ export function parseMrcHeader(bytes: Uint8Array, fileBytes: number, path: strin
     }
   });
   const mode = int(4);
-  if (!(mode in BYTES_PER_VOXEL)) {
+  if (!(mode in VOXEL_TYPES)) {
     const known = OTHER_MODES[mode];
     throw new InputError(
       path,
-      `header field mode (bytes 13-16) is ${mode}${known ? ` (${known})` : ""}, expected 0, 1, 2, 6 or 12` +
+      `header field mode (bytes 13-16) is ${mode}${known ? ` (${known})` : ""}, expected 0, 1, 2, 4, 6, 12 or 101` +
         (known ? ": convert it to mode 2 first, for example with newstack -mode 2" : ""),
     );
   }
@@ -175,8 +194,11 @@ export function parseMrcHeader(bytes: Uint8Array, fileBytes: number, path: strin
     );
   }
   const dataOffset = mrcHeaderBytes + extendedBytes;
-  const bytesPerVoxel = BYTES_PER_VOXEL[mode as MrcMode];
-  const dataBytes = dims[0] * dims[1] * dims[2] * bytesPerVoxel;
+  const statistics = { min: float(20), max: float(21), mean: float(22), rms: float(55) };
+  const voxelType = mode === 0 ? byteType(view, littleEndian, statistics, path, anomalies) : VOXEL_TYPES[mode as MrcMode];
+  const halved = mode === 0 && voxelType === "uint4";
+  if (halved) dims[0] *= 2;
+  const dataBytes = rowBytesOf({ columns: dims[0], voxelType }) * dims[1] * dims[2];
   if (dataOffset + dataBytes > fileBytes) {
     throw new InputError(
       path,
@@ -190,11 +212,16 @@ export function parseMrcHeader(bytes: Uint8Array, fileBytes: number, path: strin
   const map = String.fromCharCode(...bytes.subarray(208, 212));
   if (map.slice(0, 3) !== "MAP") anomalies.push(`bytes 209-212 hold ${JSON.stringify(map)} rather than "MAP "`);
 
-  const statistics = { min: float(20), max: float(21), mean: float(22), rms: float(55) };
-  const cellXyzAngstrom = floats(11);
+  const cellXyzAngstrom: [number, number, number] = [float(11), float(12), float(13)];
   const ofAxis = (axis: number) => dims[axes.indexOf(axis)];
   const intervals = ints(8);
-  const intervalsXyz = intervals.map((m, i) => m > 0 ? m : ofAxis(i + 1)) as unknown as Triple;
+  const intervalsXyz = intervals.map((m, i) => m > 0 ? m : ofAxis(i + 1)) as [number, number, number];
+  // Where nx counts bytes, IMOD takes an mx of the same number as counting bytes, and the cell with it.
+  const halvedCell = halved && intervalsXyz[axes[0] - 1] * 2 === dims[0];
+  if (halvedCell) {
+    intervalsXyz[axes[0] - 1] *= 2;
+    cellXyzAngstrom[axes[0] - 1] *= 2;
+  }
   const voxelSize = cellXyzAngstrom.map((edge, i) => {
     // A float32 edge carries 7 digits; 6 give back what was meant (13.48 rather than 13.4799995).
     if (Number.isFinite(edge) && edge >= 0) return Number((edge / intervalsXyz[i]).toPrecision(6));
@@ -207,22 +234,22 @@ export function parseMrcHeader(bytes: Uint8Array, fileBytes: number, path: strin
     rows: dims[1],
     sections: dims[2],
     mode: mode as MrcMode,
-    unsignedBytes: mode === 0 && bytesAreUnsigned(view, littleEndian, statistics, anomalies),
+    voxelType,
     littleEndian,
     axes,
-    shapeZyx: [ofAxis(3), ofAxis(2), ofAxis(1)],
+    shapeZyx: orderShape([dims[2], dims[1], dims[0]], axes),
     intervalsXyz,
     cellXyzAngstrom,
     voxelSizeXyzAngstrom: voxelSize as unknown as Triple,
     start: ints(5),
     originXyzAngstrom: floats(50),
     spaceGroup,
+    volumes: countVolumes(spaceGroup, dims[2], intervals[2], anomalies),
     statistics,
     extendedBytes,
     extendedType: extendedBytes > 0 ? printable(bytes.subarray(104, 108)) : "",
     labels: readLabels(bytes, int(56)),
     dataOffset,
-    bytesPerVoxel,
     anomalies,
   };
 }
