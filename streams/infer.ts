@@ -3,6 +3,7 @@
  * @module
  */
 import { resolve } from "node:path";
+import { absolutePath } from "../plugins/formats/volume_path.ts";
 import { ManifestError, RunError } from "./errors.ts";
 import { exists, loadBundle } from "./bundle.ts";
 import { fillStore } from "./fill.ts";
@@ -66,7 +67,7 @@ export async function inferPipeline(options: InferOptions): Promise<RunSummary> 
   const { truth: _truth, ...sourceOptions } = trained.source.options;
   const value = {
     ...trained,
-    source: { ...trained.source, options: { ...sourceOptions, [input]: options.tomograms.map((path) => resolve(path)) } },
+    source: { ...trained.source, options: { ...sourceOptions, [input]: options.tomograms.map((path) => absolutePath(".", path)) } },
     classes: [],
     run: { ...trained.run, dir: resolve(options.out) },
   };

@@ -2,7 +2,7 @@
  * The part of lint that looks at plugins one by one: which they are, whether they may be loaded, and their options.
  * @module
  */
-import { resolve } from "node:path";
+import { absolutePath } from "../plugins/formats/volume_path.ts";
 import type { Kind } from "./contract.ts";
 import { issueTexts, quote } from "./issue_text.ts";
 import { isRecord, type JsonRecord, makeEntry, type ManifestEntry, readEntry } from "./manifest_entry.ts";
@@ -94,7 +94,7 @@ export function checkOptionsOf(entry: ManifestEntry, checks: PluginChecks): void
   }
   try {
     const expanded = plugin.expand?.(parsed.data) ?? parsed.data;
-    entry.options = mapFormatted(plugin.options, expanded, "path", ({ value }) => resolve(folder, value)) as Record<string, unknown>;
+    entry.options = mapFormatted(plugin.options, expanded, "path", ({ value }) => absolutePath(folder, value)) as Record<string, unknown>;
   } catch (error) {
     findings.fault({ ...at, code: "bad-plugin", message: `its expand() failed: ${messageOf(error)}` });
   }

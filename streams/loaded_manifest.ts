@@ -3,6 +3,7 @@
  * @module
  */
 import { relative, sep } from "node:path";
+import { isAddress } from "../plugins/formats/volume_path.ts";
 import type { AnyPlugin } from "./contract.ts";
 import type { ResolvedEntry, ResolvedManifest } from "./manifest_shape.ts";
 import { mapFormatted } from "./option_schema.ts";
@@ -72,6 +73,7 @@ export function entriesOf(manifest: LoadedManifest): LoadedEntry[] {
 
 /** `path` as seen from `folder`: with forward slashes, and `.` for the folder itself. */
 function seenFrom(folder: string, path: string): string {
+  if (isAddress(path)) return path;
   return (relative(folder, path) || ".").split(sep).join("/");
 }
 

@@ -4,6 +4,7 @@
  */
 import { accessSync, constants, globSync } from "node:fs";
 import { basename, dirname, relative } from "node:path";
+import { isAddress, splitHdf5Path } from "../plugins/formats/volume_path.ts";
 import { nearestName } from "./nearest_name.ts";
 
 /** Whether a path holds wildcards and so names several files. */
@@ -20,11 +21,15 @@ function statOf(path: string): Deno.FileInfo | null {
 }
 
 /**
- * Says why an input path, absolute, cannot be read, or `null` when it can. A path with wildcards must match something.
+ * Says why an input path, absolute, cannot be read, or `null` when it can. A path with wildcards must match something; addresses are not
+ * looked at, and of a dataset in an HDF5 file only the file is.
  *
  * @param folder The manifest's folder: the message shows the path as seen from there.
  */
 export function inputFault(path: string, folder: string): string | null {
+  if (isAddress(path)) return null;
+  const { file: onDisk, dataset } = splitHdf5Path(path);
+  if (dataset !== null) return inputFault(onDisk, folder);
   const inside = relative(folder, path);
   const shown = inside.startsWith("..") ? path : inside;
   const file = statOf(path);

@@ -288,7 +288,9 @@ export async function* decompressBzip2(chunks: AsyncIterable<Uint8Array>): Async
       await fill(MOST_BLOCK_BYTES);
       if (bits.left === 0 && stream > 0) return;
       if (bits.left < 14 || bits.read(24) !== 0x425a68) {
-        throw new Bzip2Error(stream === 0 ? "is no bzip2 file: it does not begin with BZh" : "is followed by something that is no bzip2 stream");
+        throw new Bzip2Error(
+          stream === 0 ? "is no bzip2 file: it does not begin with BZh" : "is followed by something that is no bzip2 stream",
+        );
       }
       const level = bits.read(8) - 0x30;
       if (level < 1 || level > 9) throw new Bzip2Error("is no bzip2 file: BZ is not followed by h1 to h9");

@@ -62,7 +62,9 @@ export function parseEmHeader(bytes: Uint8Array, fileBytes: number, path: string
   if (!(type in TYPES)) {
     throw new InputError(
       path,
-      `header field type (byte 4) is ${type}${type === 10 ? " (complex double)" : ""}, expected 1, 2, 4, 5, 8 or 9: write the file anew as float`,
+      `header field type (byte 4) is ${type}${
+        type === 10 ? " (complex double)" : ""
+      }, expected 1, 2, 4, 5, 8 or 9: write the file anew as float`,
     );
   }
   const littleEndian = LITTLE_ENDIAN[machine], voxelType = TYPES[type];

@@ -45,7 +45,12 @@ function readFei(view: DataView, header: MrcHeader, kind: string): ExtendedHeade
   }
   const pixel = count > 0 ? view.getFloat64(156, little) * METRES_TO_ANGSTROM : 0;
   if (count < header.sections) anomalies.push(`extended header ${kind} holds ${count} records for ${header.sections} sections`);
-  return { kind, ...checkedAngles(angles, anomalies), ...(isPixelSize(pixel) ? { pixelSizeAngstrom: Number(pixel.toPrecision(6)) } : {}), anomalies };
+  return {
+    kind,
+    ...checkedAngles(angles, anomalies),
+    ...(isPixelSize(pixel) ? { pixelSizeAngstrom: Number(pixel.toPrecision(6)) } : {}),
+    anomalies,
+  };
 }
 
 function isPixelSize(angstrom: number): boolean {
@@ -68,7 +73,10 @@ function readSeri(view: DataView, header: MrcHeader, fixed: DataView): ExtendedH
   const record = fixed.getInt16(128, header.littleEndian), flags = fixed.getInt16(130, header.littleEndian);
   const expected = SERI_PARTS.reduce((sum, [flag, bytes]) => sum + (flags & flag ? bytes : 0), 0);
   if (record <= 0 || record < expected) {
-    return { kind: "SERI", anomalies: [`extended header SERI: records of ${record} bytes (bytes 129-130), flags ${flags} need ${expected}`] };
+    return {
+      kind: "SERI",
+      anomalies: [`extended header SERI: records of ${record} bytes (bytes 129-130), flags ${flags} need ${expected}`],
+    };
   }
   const count = Math.min(header.sections, Math.floor(view.byteLength / record));
   if (count < header.sections) anomalies.push(`extended header SERI holds ${count} records for ${header.sections} sections`);
@@ -82,7 +90,8 @@ function readAgard(view: DataView, header: MrcHeader, fixed: DataView, kind: str
   const record = 4 * (ints + reals);
   if (ints < 0 || reals <= 0) return { kind, anomalies };
   const count = Math.min(header.sections, Math.floor(view.byteLength / record));
-  const floats = (at: number) => Array.from({ length: count }, (_, i) => view.getFloat32(i * record + 4 * (ints + at), header.littleEndian));
+  const floats = (at: number) =>
+    Array.from({ length: count }, (_, i) => view.getFloat32(i * record + 4 * (ints + at), header.littleEndian));
   // Metres, as FEI's software wrote it before it had a kind of its own.
   const pixel = reals > 11 && count > 0 ? floats(11)[0] * METRES_TO_ANGSTROM : 0;
   return {

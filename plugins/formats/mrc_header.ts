@@ -126,7 +126,10 @@ function byteType(view: DataView, littleEndian: boolean, statistics: MrcStatisti
     const flags = view.getInt32(156, littleEndian);
     if (flags & 16) {
       if (flags & 1) {
-        throw new InputError(path, `header field imodFlags (bytes 157-160) is ${flags}: bytes are signed (1) and hold two voxels (16) at once`);
+        throw new InputError(
+          path,
+          `header field imodFlags (bytes 157-160) is ${flags}: bytes are signed (1) and hold two voxels (16) at once`,
+        );
       }
       anomalies.push("IMOD's flag 16: each byte of mode 0 holds two 4-bit voxels, nx counts bytes");
       return "uint4";
@@ -144,7 +147,9 @@ function byteType(view: DataView, littleEndian: boolean, statistics: MrcStatisti
 function countVolumes(spaceGroup: number, sections: number, mz: number, anomalies: string[]): number {
   if (spaceGroup < 401 || spaceGroup > 630) return 1;
   if (mz > 0 && sections % mz === 0) return sections / mz;
-  anomalies.push(`space group ${spaceGroup} is a stack of volumes, but ${sections} sections are no multiple of mz = ${mz}: read as one volume`);
+  anomalies.push(
+    `space group ${spaceGroup} is a stack of volumes, but ${sections} sections are no multiple of mz = ${mz}: read as one volume`,
+  );
   return 1;
 }
 

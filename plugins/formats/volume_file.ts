@@ -15,12 +15,15 @@ import type { Compression } from "./decompress.ts";
 import { headerVoxelSize, type MrcStatistics } from "./mrc_header.ts";
 import { openMrcVolume } from "./mrc.ts";
 import { type RasterFile, readRasterHeader, streamSections } from "./raster_file.ts";
+import { isAddress, splitHdf5Path } from "./volume_path.ts";
 import { checkFinite, type NonFinite, openForReading, RasterReader, rasterVolume, readBeginning } from "./raster_reader.ts";
 
 /** What is known of a volume file before its voxels are read. */
 export interface VolumeDescription {
   /** File, folder or address. */
   readonly path: string;
+  /** What {@linkcode openVolumeFile} takes to open exactly this: a level of a multiscale volume, a dataset of an HDF5 file. */
+  readonly locator: string;
   readonly format: "MRC" | "EM" | "OME-Zarr" | "HDF5";
   readonly compression: Compression;
   /** Size on disk; `null` when not known. */
@@ -43,6 +46,8 @@ export interface VolumeDescription {
   readonly tiltAnglesDegrees?: readonly number[];
   /** A Fourier transform: its voxels are amplitudes. */
   readonly isTransform: boolean;
+  /** Reading it in another order than z would be slow or cannot be done: it is to be streamed to where it can be read again. */
+  readonly readInOrderOnly: boolean;
   /** Anything else that a user may want to see, name to words. */
   readonly facts: Readonly<Record<string, string>>;
   /** What is odd but does not prevent reading, one sentence each. */
@@ -69,18 +74,7 @@ export interface OpenVolumeFile extends Volume, AsyncDisposable {
   close(): void;
 }
 
-/** Whether a path is an address rather than a file's name. */
-export function isAddress(path: string): boolean {
-  return /^https?:\/\//i.test(path);
-}
-
 const HDF5_MAGIC = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
-
-/** `file.h5` and `/volume` of `file.h5:/volume`. */
-export function splitHdf5Path(path: string): { readonly file: string; readonly dataset: string | null } {
-  const parts = /^(.+\.(?:h5|hdf5?|ims|mat))(?::(\/.*))?$/i.exec(path);
-  return parts ? { file: parts[1], dataset: parts[2] ?? null } : { file: path, dataset: null };
-}
 
 async function kindOf(path: string): Promise<"raster" | "zarr" | "hdf5"> {
   if (isAddress(path)) return "zarr";
@@ -103,7 +97,7 @@ async function kindOf(path: string): Promise<"raster" | "zarr" | "hdf5"> {
 
 function describeRaster(raster: RasterFile): VolumeDescription {
   const { path, compression, fileBytes, axes, content } = raster;
-  const common = { path, compression, fileBytes, axes, raster };
+  const common = { path, locator: path, compression, fileBytes, axes, raster, readInOrderOnly: compression !== "none" };
   if (content.format === "EM") {
     const { header } = content, size = header.voxelSizeAngstrom;
     return {
@@ -218,20 +212,36 @@ export async function openVolumeFile(path: string, options: VolumeFileOptions = 
   };
 }
 
-/** The shape of a compressed file as it is streamed: sections, rows, columns. */
-export function storedShape({ raster }: VolumeDescription): Triple {
-  const { sections, rows, columns } = raster!.content.header;
+/** Voxels that are read at once where a volume is streamed: 64 MiB as float32. */
+const STREAM_VOXELS = 1 << 24;
+
+/** The shape of a volume as it is streamed: sections, rows, columns of a compressed file, else z, y, x. */
+export function streamedShape({ raster, shapeZyx }: VolumeDescription): Triple {
+  if (!raster || raster.compression === "none") return shapeZyx;
+  const { sections, rows, columns } = raster.content.header;
   return [sections, rows, columns];
 }
 
+/** The order of axes as a volume is streamed. */
+export function streamedAxes({ raster, axes }: VolumeDescription): FileAxes {
+  return raster && raster.compression !== "none" ? axes : [1, 2, 3];
+}
+
 /**
- * Streams a compressed file in pieces of whole sections, in the file's own axis order (`axes`), `[n, rows, columns]`.
+ * Streams any volume in pieces of whole sections, `[n, ...]` of {@linkcode streamedShape}: a compressed file in its own axis order, all
+ * volumes of a stack; anything else in z, y, x. Memory holds one piece.
  * @throws {InputError} When it is damaged, ends early, or (unless `nonFinite` is `keep`) a voxel is not finite.
  */
 export async function* streamVolumeFile(description: VolumeDescription, nonFinite: NonFinite = "refuse"): AsyncGenerator<Float32Array> {
-  const { path, raster, axes } = description, [, rows, columns] = storedShape(description);
+  const { path, locator, raster, axes } = description, [sections, rows, columns] = streamedShape(description);
+  if (!raster || raster.compression === "none") {
+    await using volume = await openVolumeFile(locator, { voxelSizeAngstrom: 0, nonFinite });
+    const nz = volume.shapeZyx[0], step = Math.max(1, Math.floor(STREAM_VOXELS / (rows * columns)));
+    for (let z = 0; z < nz; z += step) yield await volume.readSlab(z, Math.min(nz, z + step));
+    return;
+  }
   let z = 0;
-  for await (const piece of streamSections(raster!)) {
+  for await (const piece of streamSections(raster)) {
     const n = piece.length / (rows * columns);
     if (nonFinite === "refuse") {
       checkFinite(piece, [z, 0, 0], [n, rows, columns], isStraight(axes) ? path : `${path} (columns x, rows y, sections z as stored)`);
@@ -239,4 +249,5 @@ export async function* streamVolumeFile(description: VolumeDescription, nonFinit
     z += n;
     yield piece;
   }
+  if (z !== sections) throw new InputError(path, `gave ${z} sections, ${sections} were announced: it was replaced while being read`);
 }

@@ -1,5 +1,5 @@
 /**
- * Reconstructed tomograms from MRC files.
+ * Reconstructed tomograms from volume files.
  * @module
  */
 import { basename } from "node:path";
@@ -7,8 +7,16 @@ import { z } from "zod";
 import { definePlugin, type PluginContext, type Tomogram, type Volume } from "../../streams/contract.ts";
 import { InputError } from "../../streams/errors.ts";
 import { tiltRangeFault } from "../formats/geometry_csv.ts";
-import { headerVoxelSize, type MrcHeader, readMrcHeader } from "../formats/mrc.ts";
-import { readGzippedMrc, readGzippedMrcHeader } from "../formats/mrc_stream.ts";
+import { axisLetters, isStraight, orderedVolume, orderGeometry } from "../formats/axis_order.ts";
+import {
+  describeVolumeFile,
+  streamedAxes,
+  streamedShape,
+  streamVolumeFile,
+  type VolumeDescription,
+  voxelSizeOf,
+} from "../formats/volume_file.ts";
+import { isAddress, splitHdf5Path } from "../formats/volume_path.ts";
 import { percentApart, resolveVoxelSize, shortNumber, voxelSizeTolerance } from "../formats/voxel_size.ts";
 import { findFiles, type FoundFile } from "./tomograms/find_files.ts";
 import { findGeometry, type FoundGeometry, readGeometryTable } from "./tomograms/find_geometry.ts";
@@ -16,13 +24,16 @@ import { OpenFiles, scaledVolume } from "./tomograms/open_files.ts";
 
 const options = z.strictObject({
   paths: z.array(z.string().min(1).meta({ format: "path" })).min(1).meta({
-    description: "MRC files (.mrc, .rec, .map, .st, also .gz); * ? {a,b} and ** stand for names",
+    description: "MRC and EM files (also .gz, .bz2), OME-Zarr folders or addresses, HDF5 files; * ? {a,b} and ** stand for names",
     format: "path",
   }),
   contrast: z.enum(["dark", "bright"]).default("dark").meta({
     description: "How particles look in the files: dark in raw reconstructions",
   }),
-  voxelSizeAngstrom: z.number().positive().optional().meta({ description: "Voxel size; left out: the header's", unit: "Angstrom" }),
+  voxelSizeAngstrom: z.number().positive().optional().meta({
+    description: "Voxel size; left out: the header's. Of a multiscale volume it chooses the level",
+    unit: "Angstrom",
+  }),
   onVoxelSizeMismatch: z.enum(["error", "manifest", "header"]).default("error").meta({
     description: "Which holds when header and voxelSizeAngstrom differ by more than 1 %",
   }),
@@ -49,8 +60,9 @@ type Options = z.infer<typeof options>;
 /** A file whose header has been checked. */
 interface Inspected extends FoundFile {
   readonly ordinal: number;
-  readonly header: MrcHeader;
-  readonly bytes: number;
+  readonly description: VolumeDescription;
+  /** Which volume of a stack of volumes. */
+  readonly stackIndex?: number;
   readonly modified: number;
   readonly voxelSizeAngstrom: number;
   readonly found: FoundGeometry;
@@ -61,7 +73,7 @@ export default definePlugin({
   apiVersion: 1,
   name: "tomograms",
   kind: "source",
-  summary: "Reconstructed tomograms from MRC files, read lazily",
+  summary: "Reconstructed tomograms from MRC, EM, OME-Zarr or HDF5 files, read lazily",
   output: "tomogram",
   options,
   check: ({ tiltRangeDegrees }) => {
@@ -82,10 +94,17 @@ export default definePlugin({
       },
       async reopen(ordinal) {
         try {
-          const file = findFiles(given.paths)[ordinal];
-          if (!file) return null;
           const table = await readGeometryTable(given.geometry);
-          return await openTomogram(await inspect(file, ordinal, table, given, silent), given, files, context);
+          let first = 0;
+          for (const file of findFiles(given.paths)) {
+            const description = await describe(file.path, given);
+            if (ordinal < first + description.volumes) {
+              const all = await inspect(file, description, first, table, given, silent);
+              return await openTomogram(all[ordinal - first], given, files, context);
+            }
+            first += description.volumes;
+          }
+          return null;
         } catch (error) {
           if (error instanceof InputError) return null;
           throw error;
@@ -107,14 +126,14 @@ const silent: Notes = { note: () => {}, warn: () => {} };
 async function inspectAll(given: Options, context: PluginContext, signal: AbortSignal): Promise<Inspected[]> {
   const table = await readGeometryTable(given.geometry);
   const found = findFiles(given.paths);
-  const missing = [...table.keys()].filter((id) => !found.some((file) => file.id === id));
-  if (missing.length > 0) {
-    context.warn("geometry-without-tomogram", `${basename(given.geometry!)} names ${missing.join(", ")}, but no file has that stem`);
-  }
   const all: Inspected[] = [];
   for (const file of found) {
     signal.throwIfAborted();
-    all.push(await inspect(file, all.length, table, given, context));
+    all.push(...await inspect(file, await describe(file.path, given), all.length, table, given, context));
+  }
+  const missing = [...table.keys()].filter((id) => !all.some((file) => file.id === id));
+  if (missing.length > 0) {
+    context.warn("geometry-without-tomogram", `${basename(given.geometry!)} names ${missing.join(", ")}, but no file has that stem`);
   }
   if (given.unlikeVoxelSizes === "error") refuseUnlikeVoxelSizes(all);
   context.note(
@@ -132,28 +151,52 @@ async function inspectAll(given: Options, context: PluginContext, signal: AbortS
   return all;
 }
 
+function describe(path: string, { voxelSizeAngstrom }: Options): Promise<VolumeDescription> {
+  return describeVolumeFile(path, { wantedVoxelSizeAngstrom: voxelSizeAngstrom });
+}
+
+/** One tomogram of a file, or each volume of a stack of volumes. */
 async function inspect(
   file: FoundFile,
-  ordinal: number,
+  description: VolumeDescription,
+  first: number,
   table: Awaited<ReturnType<typeof readGeometryTable>>,
   given: Options,
   notes: Notes,
-): Promise<Inspected> {
-  const { path, id } = file;
-  const header = file.gzipped ? await readGzippedMrcHeader(path) : (await readMrcHeader(path)).header;
-  for (const anomaly of header.anomalies) notes.warn("odd-header", `${basename(path)}: ${anomaly}`);
-  if (header.spaceGroup === 401) throw new InputError(path, `is a stack of volumes (space group 401): use the source "subtomogram-stack"`);
+): Promise<Inspected[]> {
+  const { path } = file, { volumes, shapeZyx: [nz, ny, nx], axes } = description, name = basename(path);
+  for (const anomaly of description.anomalies) notes.warn("odd-header", `${name}: ${anomaly}`);
+  if (description.isTransform) {
+    throw new InputError(path, "holds a Fourier transform (complex numbers), expected a density: transform it back first");
+  }
+  if (volumes > 1 && nz === ny && ny === nx) {
+    throw new InputError(path, `is a stack of ${volumes} cubic volumes of ${nx} voxels: use the source "subtomogram-stack"`);
+  }
   const stated = given.voxelSizeAngstrom;
   // A header whose axes disagree is of no account where the manifest's size is to hold anyway.
   const inHeader = stated !== undefined && given.onVoxelSizeMismatch === "manifest"
-    ? header.voxelSizeXyzAngstrom[0]
-    : headerVoxelSize(header, path);
+    ? description.voxelSizeXyzAngstrom[0]
+    : voxelSizeOf(description);
   const { voxelSizeAngstrom, note } = resolveVoxelSize(path, inHeader, stated, given.onVoxelSizeMismatch);
-  if (note) notes.note("voxel-size", `${basename(path)}: ${note}`);
-  const found = await findGeometry(path, id, table.get(id), given);
-  if (found.warning) notes.warn("tilt-range", `${id}: ${found.warning}`);
-  const { size, mtime } = await Deno.stat(path);
-  return { ...file, ordinal, header, bytes: size, modified: mtime?.getTime() ?? 0, voxelSizeAngstrom, found };
+  if (note) notes.note("voxel-size", `${name}: ${note}`);
+  if (!isStraight(axes)) {
+    const about = axes[2] === 3 ? "tiltAxis and handedness are taken as stated for them" : "tiltAxis is taken as the axis of the result";
+    notes.note("axis-order", `${name}: its columns, rows, sections are ${axisLetters(axes)} and are put into x, y, z; ${about}`);
+  }
+  const onDisk = isAddress(path) ? null : await Deno.stat(splitHdf5Path(path).file);
+  const all: Inspected[] = [];
+  for (let index = 0; index < volumes; index++) {
+    const id = volumes === 1 ? file.id : `${file.id}_${index + 1}`;
+    const found = await findGeometry(path, id, table.get(id) ?? table.get(file.id), given);
+    if (found.warning) notes.warn("tilt-range", `${id}: ${found.warning}`);
+    all.push({
+      ...{ id, path, ordinal: first + index, description, voxelSizeAngstrom },
+      ...(volumes > 1 ? { stackIndex: index } : {}),
+      modified: onDisk?.mtime?.getTime() ?? 0,
+      found: { ...found, geometry: orderGeometry(found.geometry, axes) },
+    });
+  }
+  return all;
 }
 
 function refuseUnlikeVoxelSizes(all: readonly Inspected[]): void {
@@ -172,16 +215,11 @@ function refuseUnlikeVoxelSizes(all: readonly Inspected[]): void {
 }
 
 async function openTomogram(file: Inspected, given: Options, files: OpenFiles, context: PluginContext): Promise<Tomogram> {
-  const { id, ordinal, path, header, bytes, modified, voxelSizeAngstrom, found } = file;
-  const { shapeZyx } = header;
-  const stored = !file.gzipped
-    ? files.volume(path, shapeZyx, voxelSizeAngstrom)
-    : await context.scratch.volume(`gunzip ${path} ${bytes} ${modified}`, shapeZyx, voxelSizeAngstrom, async (writeSlab) => {
-      for await (const sections of readGzippedMrc(path)) {
-        context.signal.throwIfAborted();
-        await writeSlab(sections);
-      }
-    });
+  const { id, ordinal, path, description, stackIndex, voxelSizeAngstrom, found } = file;
+  const { raster, axes, fileBytes } = description;
+  const stored = description.readInOrderOnly
+    ? await unpack(file, context)
+    : files.volume(description.locator, description.shapeZyx, voxelSizeAngstrom, stackIndex);
   return {
     id,
     ordinal,
@@ -189,13 +227,39 @@ async function openTomogram(file: Inspected, given: Options, files: OpenFiles, c
     geometry: found.geometry,
     metadata: {
       path,
-      bytes,
+      ...(fileBytes === null ? {} : { bytes: fileBytes }),
       contrast: given.contrast,
-      mode: header.mode,
-      headerVoxelSizeAngstrom: header.voxelSizeXyzAngstrom[0],
+      ...(raster?.content.format === "MRC" ? { mode: raster.content.header.mode } : { format: description.format }),
+      ...(description.locator === path
+        ? {}
+        : { level: description.locator.slice(path.length).replace(/^[:/]+/, "") || description.locator }),
+      ...(isStraight(axes) ? {} : { axes: axisLetters(axes) }),
+      headerVoxelSizeAngstrom: description.voxelSizeXyzAngstrom[0],
       ...(found.tiltFile ? { tiltFile: basename(found.tiltFile) } : {}),
     },
   };
+}
+
+/** Puts a volume that can be read only in order where it can be read in any: once a file, for all volumes of a stack. */
+async function unpack({ path, description, stackIndex, modified, voxelSizeAngstrom }: Inspected, context: PluginContext): Promise<Volume> {
+  const { locator, fileBytes, volumes } = description, shape = streamedShape(description);
+  const whole = await context.scratch.volume(`unpack ${locator} ${fileBytes} ${modified}`, shape, voxelSizeAngstrom, async (writeSlab) => {
+    let done = 0;
+    for await (const sections of streamVolumeFile(description)) {
+      context.signal.throwIfAborted();
+      await writeSlab(sections);
+      context.progress(done += sections.length / (shape[1] * shape[2]), shape[0]);
+    }
+  });
+  if (stackIndex === undefined) return orderedVolume(whole, streamedAxes(description));
+  const each = shape[0] / volumes, first = each * stackIndex;
+  if (!Number.isInteger(each)) throw new InputError(path, `${shape[0]} sections are no multiple of ${volumes} volumes`);
+  return orderedVolume({
+    shapeZyx: [each, shape[1], shape[2]],
+    voxelSizeAngstrom,
+    readBox: ([z, y, x], size) => whole.readBox([z + first, y, x], size),
+    readSlab: (z0, z1) => whole.readSlab(z0 + first, z1 + first),
+  }, streamedAxes(description));
 }
 
 /** Looks at a few sections; only where they are all the same at the whole volume. */

@@ -4,10 +4,10 @@
  */
 import type { Triple, Volume } from "../../../streams/contract.ts";
 import { InputError } from "../../../streams/errors.ts";
-import { type MrcVolume, openMrcVolume } from "../../formats/mrc.ts";
+import { type OpenVolumeFile, openVolumeFile } from "../../formats/volume_file.ts";
 
 interface OpenFile {
-  readonly volume: Promise<MrcVolume>;
+  readonly volume: Promise<OpenVolumeFile>;
   /** Reads under way: the file must not be closed. */
   reads: number;
 }
@@ -28,7 +28,7 @@ export function scaledVolume(volume: Volume, factor: number): Volume {
   };
 }
 
-/** MRC files of one source. */
+/** Volume files of one source. */
 export class OpenFiles implements AsyncDisposable {
   readonly #most: number;
   /** In the order of their last use. */
@@ -43,9 +43,12 @@ export class OpenFiles implements AsyncDisposable {
     return this.#open.size;
   }
 
-  /** A lazy volume of `path`, which must have this shape whenever it is opened. */
-  volume(path: string, shapeZyx: Triple, voxelSizeAngstrom: number): Volume {
-    const read = <T>(work: (volume: MrcVolume) => Promise<T>) => this.#with(path, shapeZyx, voxelSizeAngstrom, work);
+  /**
+   * A lazy volume of `path`, which must have this shape whenever it is opened.
+   * @param stackIndex Which volume of a stack of volumes; left out: all that the file holds as one.
+   */
+  volume(path: string, shapeZyx: Triple, voxelSizeAngstrom: number, stackIndex?: number): Volume {
+    const read = <T>(work: (volume: OpenVolumeFile) => Promise<T>) => this.#with(path, shapeZyx, voxelSizeAngstrom, stackIndex, work);
     return {
       shapeZyx,
       voxelSizeAngstrom,
@@ -54,11 +57,18 @@ export class OpenFiles implements AsyncDisposable {
     };
   }
 
-  async #with<T>(path: string, shapeZyx: Triple, voxelSizeAngstrom: number, work: (volume: MrcVolume) => Promise<T>): Promise<T> {
-    let file = this.#open.get(path);
-    this.#open.delete(path);
-    file ??= { volume: openMrcVolume(path, { voxelSizeAngstrom }), reads: 0 };
-    this.#open.set(path, file);
+  async #with<T>(
+    path: string,
+    shapeZyx: Triple,
+    voxelSizeAngstrom: number,
+    stackIndex: number | undefined,
+    work: (volume: OpenVolumeFile) => Promise<T>,
+  ): Promise<T> {
+    const key = stackIndex === undefined ? path : `${path}#${stackIndex}`;
+    let file = this.#open.get(key);
+    this.#open.delete(key);
+    file ??= { volume: openVolumeFile(path, { voxelSizeAngstrom, stackIndex }), reads: 0 };
+    this.#open.set(key, file);
     file.reads++;
     try {
       const volume = await file.volume;
@@ -71,7 +81,7 @@ export class OpenFiles implements AsyncDisposable {
       return await work(volume);
     } catch (error) {
       // A file that could not be opened is tried again on the next read.
-      if (this.#open.get(path) === file) await file.volume.catch(() => this.#open.delete(path));
+      if (this.#open.get(key) === file) await file.volume.catch(() => this.#open.delete(key));
       throw error;
     } finally {
       file.reads--;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { decodeBase64, readFixture, realFiles, temporaryFolder } from "./reading.ts";
 import { createMrcWriter, openMrcStack, openMrcVolume, parseMrcHeader, writeMrcVolume } from "../../../plugins/formats/mrc.ts";
-import { readGzippedMrc } from "../../../plugins/formats/mrc_stream.ts";
+import { describeVolumeFile, streamVolumeFile } from "../../../plugins/formats/volume_file.ts";
 import { createRandom } from "../../../plugins/kernels/random.ts";
 import { InputError, ShapeError } from "../../../streams/errors.ts";
 
@@ -156,13 +156,13 @@ const faults: readonly [string, Uint8Array, RegExp][] = [
   ["a size of 0", makeFile((view) => view.setInt32(0, 0, true)), /header field nx \(bytes 1-4\) is 0/],
   [
     "a Fourier transform",
-    makeFile((view) => view.setInt32(12, 4, true)),
-    /header field mode \(bytes 13-16\) is 4 \(complex float32, a Fourier transform\)/,
+    makeFile((view) => view.setInt32(12, 3, true)),
+    /header field mode \(bytes 13-16\) is 3 \(complex int16, a Fourier transform\)/,
   ],
   [
     "an unknown mode",
     makeFile((view) => view.setInt32(12, 99, true)),
-    /header field mode \(bytes 13-16\) is 99, expected 0, 1, 2, 6 or 12/,
+    /header field mode \(bytes 13-16\) is 99, expected 0, 1, 2, 4, 6, 12 or 101/,
   ],
   [
     "the wrong machine stamp",
@@ -301,6 +301,6 @@ Deno.test("real files of EMDB, mrcfile and the CryoET Data Portal have the stati
   assert.ok(checked >= 10);
   await using map = await openMrcVolume(`${folder}EMD-3197.map`);
   assert.deepEqual([map.shapeZyx, map.voxelSizeAngstrom], [[20, 20, 20], 11.4]);
-  const gzipped = await Array.fromAsync(readGzippedMrc(`${folder}emd_3197.map.gz`));
+  const gzipped = await Array.fromAsync(streamVolumeFile(await describeVolumeFile(`${folder}emd_3197.map.gz`)));
   assert.deepEqual(Float32Array.from(gzipped.flatMap((slab) => [...slab])), await map.readSlab(0, 20));
 });
