@@ -15,6 +15,7 @@ export const builtIns: Readonly<Record<string, () => Promise<{ default: AnyPlugi
   median: () => import("./denoisers/median.ts"),
   "band-pass": () => import("./denoisers/band_pass.ts"),
   deconvolution: () => import("./denoisers/deconvolution.ts"),
+  command: () => import("./denoisers/command.ts"),
   rescale: () => import("./denoisers/rescale.ts"),
   dog: () => import("./pickers/dog.ts"),
   coordinates: () => import("./pickers/coordinates.ts"),

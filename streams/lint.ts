@@ -26,6 +26,7 @@ import { formattedValues } from "./option_schema.ts";
 import { Findings, type Problem, sortProblems } from "./problem.ts";
 import type { BuiltIns } from "./registry.ts";
 import { inputFault, outputFolderFault } from "./resources.ts";
+import { runPermissionFault } from "./run_permission.ts";
 import { applySettings } from "./settings.ts";
 import { VERSION } from "./version.ts";
 
@@ -171,10 +172,14 @@ function checkResources(entry: ManifestEntry, folder: string, options: LintOptio
     if (!written) checkInput(value, [...entry.path, "options", ...path], entry, folder, findings);
   }
   for (const { path, value } of formattedValues(schema, entry.options, "program")) {
-    if (options.allowCommands?.includes(value)) continue;
-    const message = `runs the program "${value}": if you trust it, add --allow-command=${value}`;
-    const at = [...entry.path, "options", ...path];
-    findings.unchecked({ phase: "resources", code: "command-not-allowed", path: at, stage: entry.label, message });
+    const at = { phase: "resources", path: [...entry.path, "options", ...path], stage: entry.label } as const;
+    if (!options.allowCommands?.includes(value)) {
+      const message = `runs the program "${value}": if you trust it, add --allow-command=${value}`;
+      findings.unchecked({ ...at, code: "command-not-allowed", message });
+      continue;
+    }
+    const message = runPermissionFault(value);
+    if (message !== null) findings.unchecked({ ...at, code: "no-run-permission", message });
   }
 }
 
