@@ -549,7 +549,10 @@ export interface Plugin<
    * defaults and before `check`; `expand(expand(x))` equals `expand(x)`.
    */
   expand?(options: z.infer<S>): z.infer<S>;
-  /** Learners: default parts that follow from the expanded options, before the defaults in `parts`; `null` leaves an optional part out. */
+  /**
+   * Learners: default parts that follow from the expanded options, before the defaults in `parts`; `null` leaves an optional part out. A manifest
+   * that names the same plugin for a part states only the options that are to differ.
+   */
   partDefaults?(
     options: z.infer<S>,
   ): Readonly<Record<string, { readonly use: string; readonly options?: Readonly<Record<string, unknown>> } | null>>;

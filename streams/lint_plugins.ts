@@ -101,7 +101,8 @@ export function checkOptionsOf(entry: ManifestEntry, checks: PluginChecks): void
 }
 
 /**
- * Finds and checks the parts of a learner: as the manifest has them, as its options imply, as its plugin says.
+ * Finds and checks the parts of a learner: as the manifest has them, as its options imply, as its plugin says. Where the manifest names the
+ * plugin that the learner's options imply, it need only state the options that are to differ.
  *
  * @returns A part each, `null` where an optional one is left out.
  */
@@ -134,7 +135,7 @@ export async function checkPartsOf(
       findings.fault({ phase: "plugins", code, path: path(name), stage: learn.label, message });
     if (Object.hasOwn(written, name) && written[name] !== null) {
       const entry = readEntry(written[name], path(name), slot.kinds);
-      if (entry !== null) parts[name] = entry;
+      if (entry !== null) parts[name] = implied[name]?.use === entry.use ? withDefaults(entry, implied[name].options) : entry;
       else if (isRecord(written[name])) continue; // The shape check has said so.
       else missing("bad-part", `part "${name}" is ${quote(written[name])}, expected { "use": ... }`);
     } else if (written[name] === null) {
@@ -157,4 +158,8 @@ export async function checkPartsOf(
     checkOptionsOf(entry, checks);
   }
   return parts;
+}
+
+function withDefaults(entry: ManifestEntry, options: JsonRecord = {}): ManifestEntry {
+  return { ...entry, rawOptions: { ...options, ...entry.rawOptions } };
 }

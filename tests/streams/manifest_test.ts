@@ -57,6 +57,9 @@ Deno.test("a learner's options are expanded, and its parts come from the manifes
     "default.json": { ...minimal, learn: { use: "disca", parts } },
     "published.json": { ...minimal, learn: { use: "disca", options: { recipe: "published" } } },
     "without.json": { ...minimal, learn: { use: "disca", parts: { start: null } } },
+    "empty.json": { ...minimal, learn: { use: "disca", parts: { start: { use: "invariants" } } } },
+    "stated.json": { ...minimal, learn: { use: "disca", parts: { start: { use: "invariants", options: { shells: 6 } } } } },
+    "other.json": { ...minimal, learn: { use: "disca", parts: { start: { use: "yopo" } } } },
   }, async (folder) => {
     const load = async (name: string) => (await loadManifest(`${folder}/${name}.json`, { builtIns })).manifest.learn;
     const byDefault = await load("default");
@@ -71,6 +74,10 @@ Deno.test("a learner's options are expanded, and its parts come from the manifes
     assert.equal(published?.options.learningRate, 1e-5);
     assert.equal(published?.parts.start, null);
     assert.equal((await load("without"))?.parts.start, null);
+    // The recipe's options hold for the recipe's plugin, and only there.
+    assert.deepEqual((await load("empty"))?.parts.start?.options, { shells: 8 });
+    assert.deepEqual((await load("stated"))?.parts.start?.options, { shells: 6 });
+    assert.deepEqual((await load("other"))?.parts.start?.options, { width: 1 });
   });
 });
 

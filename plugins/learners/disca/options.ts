@@ -65,7 +65,10 @@ export function discaPartDefaults(
 ): Readonly<Record<string, { readonly use: string; readonly options?: Readonly<Record<string, unknown>> } | null>> {
   return options.recipe === "published"
     ? {
-      embed: { use: "yopo", options: { gaussianDropout: 0.5, loss: "categorical-hinge", lowPassVoxels: 0, headLearningRate: 1e-4 } },
+      embed: {
+        use: "yopo",
+        options: { width: 1, gaussianDropout: 0.5, loss: "categorical-hinge", lowPassVoxels: 0, headLearningRate: 1e-4 },
+      },
       cluster: {
         use: "gmm-bic",
         options: {
