@@ -20,18 +20,22 @@ export function completedManifest(saved: unknown, manifest: LoadedManifest): unk
     );
     return { ...Object.fromEntries(later.filter(([, data]) => data !== undefined)), ...value };
   };
-  const entry = (value: unknown, now: LoadedEntry | null | undefined): unknown => {
+  const entry = (value: unknown, now: LoadedEntry | null | undefined, implied?: { use: string; options?: object } | null): unknown => {
     if (!now || !isRecord(value) || value.use !== now.use || !isRecord(value.options)) return value;
-    const options = filled(now.plugin.options, value.options);
+    const recipe = implied?.use === now.use ? implied.options : {};
+    const options = filled(now.plugin.options, { ...recipe, ...value.options });
     return { ...value, options: now.plugin.expand?.(options) ?? options };
   };
   const list = (values: unknown, now: readonly LoadedEntry[]) =>
     Array.isArray(values) ? values.map((value, i) => entry(value, now[i])) : values;
   const { engine, source, stages, learn, classes, sinks } = manifest;
+  const implied = learn?.plugin.partDefaults?.(learn.options) ?? {};
   const learnt = isRecord(saved.learn) && isRecord(saved.learn.parts)
     ? {
       ...entry(saved.learn, learn) as Record<string, unknown>,
-      parts: Object.fromEntries(Object.entries(saved.learn.parts).map(([name, part]) => [name, entry(part, learn?.parts[name])])),
+      parts: Object.fromEntries(
+        Object.entries(saved.learn.parts).map(([name, part]) => [name, entry(part, learn?.parts[name], implied[name])]),
+      ),
     }
     : saved.learn;
   return {
