@@ -2,7 +2,7 @@
  * The words of the command line: which verbs there are and what they take.
  * @module
  */
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { VERSION } from "./version.ts";
 
 /** What every verb gets beside its own arguments. */
@@ -26,6 +26,22 @@ function positiveNumber(value: string): number {
   const number = Number(value);
   if (!(number > 0 && number < Infinity)) throw new InvalidArgumentError("expected a number above 0.");
   return number;
+}
+
+const names = (
+  value: string,
+  before: string[],
+) => [...before, ...value.split(",").map((name) => name.trim()).filter((name) => name !== "")];
+/** `0-4` and `1,3,7`. */
+function seedList(value: string, before: number[]): number[] {
+  return [
+    ...before,
+    ...value.split(",").flatMap((part) => {
+      const [first, last = first] = part.split("-").map(wholeNumber);
+      if (last < first || last - first > 1000) throw new InvalidArgumentError("expected seeds as 0-4 or 1,3,7.");
+      return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+    }),
+  ];
 }
 
 /** Adds the option that lets foreign code in. */
@@ -121,6 +137,40 @@ export function makeProgram(call: (verb: VerbCall) => void, ownCompletions = tru
       call(async () => {
         const { scoreVerb } = await import("./verbs/score.ts");
         return await scoreVerb({ labels, truth, json, distanceVoxels: distance });
+      })
+    );
+
+  program.command("benchmark").description("compare methods on simulated sets, or on your own labelled boxes")
+    .addOption(
+      new Option("--set <name>", "structures and seeds to choose with, or those to report with").choices(["choosing", "reporting"]).default(
+        "choosing",
+      ),
+    )
+    .option("--conditions <names>", "some conditions only: names by commas, * stands for anything", names, [])
+    .option("--methods <names>", "some methods only", names, [])
+    .option("--manifest <file>", "compare the learner of this manifest too", collect, [])
+    .option("--seeds <list>", "seeds: 0-4, or 1,3,7", seedList, [])
+    .option("--boxes <n>", "boxes of a set", wholeNumber, 1000).option("--box-voxels <n>", "side of a box", wholeNumber, 24)
+    .option("--stack <file>", "your own boxes, with --labels").option("--labels <csv>", "their true labels: column label, row i for box i")
+    .addOption(new Option("--contrast <name>", "how particles look in --stack").choices(["dark", "bright"]).default("dark"))
+    .option("--tilt <degrees>", "tilt range of --stack: minus to plus this", positiveNumber)
+    .option("--structures <dir>", "simulate boxes of these maps and atomic structures, with --voxel-size")
+    .option("--voxel-size <angstrom>", "voxel size of such boxes", positiveNumber)
+    .option("--map-threshold <density>", "densities of maps below this become 0", Number)
+    .option("--out <dir>", "folder of results; a second call goes on there", "runs/benchmark")
+    .option("--list", "list conditions and methods").option("--json", "print a JSON line a cell to stdout")
+    .action(({ list = false, json = false, manifest, tilt, voxelSize, ...options }) =>
+      call(async ({ signal }) => {
+        const { benchmarkVerb } = await import("./verbs/benchmark.ts");
+        return await benchmarkVerb({
+          ...options,
+          list,
+          json,
+          signal,
+          manifests: manifest,
+          tiltDegrees: tilt,
+          voxelSizeAngstrom: voxelSize,
+        });
       })
     );
 
