@@ -15,37 +15,34 @@ export interface Method {
   readonly main: boolean;
 }
 
-/** Features and one mixture over them, nothing learnt. */
-function mixtureOver(embed: Record<string, unknown>, cluster: Record<string, unknown> = {}): Record<string, unknown> {
-  const parts = { embed, start: null, refine: null, cluster: { use: "gmm-bic", options: cluster } };
-  return { use: "disca", options: { maxIterations: 0 }, parts };
+/** Features and one mixture over them. */
+function onePass(embed: Record<string, unknown>, options: Record<string, unknown> = {}, cluster: Record<string, unknown> = {}) {
+  return { use: "one-pass", options, parts: { embed, cluster: { use: "gmm-bic", options: cluster } } };
 }
 
+/** Passes of the autoencoder over originals and rotated copies. */
+const AUTOENCODER_EPOCHS = 6;
 const RADIAL_PROFILE = { use: "invariants", options: { degree: 0 } };
 const CRITERIA = ["bic", "bic-paper", "aic", "icl", "ch", "kl", "jump", "cross-validation"];
 
 /** Every method: baselines first, then ablations of the default recipe, then the criteria for the number of classes. */
 export const METHODS: readonly Method[] = [
-  { name: "radial-profile", summary: "size alone: mean of each shell, mixture", learn: mixtureOver(RADIAL_PROFILE), main: true },
-  { name: "raw-pca", summary: "voxels, principal components, mixture", learn: mixtureOver({ use: "voxels" }), main: true },
+  { name: "radial-profile", summary: "size alone: mean of each shell, mixture", learn: onePass(RADIAL_PROFILE), main: true },
+  { name: "raw-pca", summary: "voxels, principal components, mixture", learn: onePass({ use: "voxels" }), main: true },
   {
     name: "untrained",
     summary: "YOPO with random weights, mixture",
-    learn: mixtureOver({ use: "yopo", options: { binning: 2 } }),
+    learn: onePass({ use: "yopo", options: { binning: 2 } }),
     main: true,
   },
   {
     name: "autoencoder",
     summary: "convolutional autoencoder, mixture",
-    learn: {
-      use: "disca",
-      options: { maxIterations: 1, epochs: 8 },
-      parts: { embed: { use: "autoencoder" }, start: null, refine: null },
-    },
+    learn: onePass({ use: "autoencoder" }, { epochs: AUTOENCODER_EPOCHS }),
     main: true,
   },
   { name: "published", summary: "DISCA as published", learn: { use: "disca", options: { recipe: "published" } }, main: true },
-  { name: "invariants", summary: "rotation invariants, mixture", learn: mixtureOver({ use: "invariants" }), main: true },
+  { name: "invariants", summary: "rotation invariants, mixture", learn: onePass({ use: "invariants" }), main: true },
   { name: "default", summary: "the default recipe", learn: { use: "disca" }, main: true },
   {
     name: "start-network",
@@ -68,13 +65,13 @@ export const METHODS: readonly Method[] = [
   {
     name: "invariants-cross",
     summary: "rotation invariants with products of shells, mixture",
-    learn: mixtureOver({ use: "invariants", options: { crossShell: true } }),
+    learn: onePass({ use: "invariants", options: { crossShell: true } }),
     main: false,
   },
   ...CRITERIA.map((criterion) => ({
     name: `criterion-${criterion}`,
     summary: `invariants, mixture, K by ${criterion}`,
-    learn: mixtureOver({ use: "invariants" }, { criterion }),
+    learn: onePass({ use: "invariants" }, {}, { criterion }),
     main: false,
   })),
 ];
