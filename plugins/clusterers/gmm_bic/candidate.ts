@@ -3,11 +3,13 @@
  * @module
  */
 import type { PluginContext } from "../../../streams/contract.ts";
-import { bayesianInformation, mixtureParameters } from "../../kernels/criteria.ts";
+import { akaikeInformation, bayesianInformation, completedLikelihood, mixtureParameters } from "../../kernels/criteria.ts";
 import { evaluateMixture, MixtureTable } from "../../kernels/mixture.ts";
 import { better, type FoundMixture, type SearchSettings } from "../../kernels/mixture_search.ts";
+import type { PartitionMeasures } from "../../kernels/partition_measures.ts";
 
 const SEARCH = new URL("../../kernels/mixture_search.ts", import.meta.url).href;
+const MEASURES = new URL("../../kernels/partition_measures.ts", import.meta.url).href;
 /** Starts of one unit of work: part of the method, because only the best of a group goes on. */
 const STARTS_A_GROUP = 5;
 /** Starts that are fitted to the end. */
@@ -38,6 +40,12 @@ export interface Candidate {
   readonly bic: number;
   /** Covariances alone count. */
   readonly bicPaper: number;
+  /** Akaike's criterion. */
+  readonly aic: number;
+  /** The integrated completed likelihood. */
+  readonly icl: number;
+  /** What it leaves of the scatter, for the criteria that compare numbers of classes. */
+  readonly measures: PartitionMeasures;
   /** `[rows]` log density of each row under a fit without its fold; null when it was not asked for. */
   readonly heldOut: Float64Array | null;
 }
@@ -94,6 +102,9 @@ export async function judge(
   context: PluginContext,
 ): Promise<Candidate> {
   const { rows, dims, values, folds } = table, { k } = found;
+  const measuring = context.pool.run<PartitionMeasures>(MEASURES, "measurePartition", [values, found], { signal: context.signal });
+  // When a fold fails first, this must not fail unheard.
+  measuring.catch(() => {});
   let heldOut: Float64Array | null = null;
   if (validate && rows >= FEWEST_VALIDATED) {
     const { labels } = labelRows(values, found);
@@ -109,9 +120,14 @@ export async function judge(
     const next = new Int32Array(FOLDS);
     heldOut = Float64Array.from(folds, (fold) => parts[fold][next[fold]++]);
   }
+  const measures = await measuring;
+  const parameters = mixtureParameters(k, dims, "full"), bic = bayesianInformation(found.logLikelihood, parameters, rows);
   return {
     found,
-    bic: bayesianInformation(found.logLikelihood, mixtureParameters(k, dims, "full"), rows),
+    bic,
+    aic: akaikeInformation(found.logLikelihood, parameters),
+    icl: completedLikelihood(bic, measures.entropy),
+    measures,
     bicPaper: bayesianInformation(found.logLikelihood, mixtureParameters(k, dims, "paper"), rows),
     heldOut,
   };

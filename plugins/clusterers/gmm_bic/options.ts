@@ -4,6 +4,15 @@
  */
 import { z } from "zod";
 
+/** What may choose the number of classes. */
+export const CRITERIA = ["bic", "bic-paper", "aic", "icl", "ch", "kl", "jump", "cross-validation"] as const;
+/** One of {@linkcode CRITERIA}. */
+export type Criterion = typeof CRITERIA[number];
+/** Criteria of a likelihood and a price a parameter: with few boxes they merge classes unless there are few parameters. */
+const PRICED: readonly string[] = ["bic", "bic-paper", "aic", "icl"];
+/** Criteria that compare each number of classes with its neighbours: the ladder may leave none out. */
+const NEIGHBOURLY: readonly string[] = ["kl", "jump"];
+
 /** What a manifest may say. */
 export const gmmBicOptions = z.strictObject({
   components: z.union([z.int().min(1).max(64), z.literal("auto")]).default("auto").meta({
@@ -14,9 +23,9 @@ export const gmmBicOptions = z.strictObject({
   }),
   minimumClasses: z.int().min(1).max(500).default(1).meta({ description: "Fewest classes of the ladder" }),
   maximumClasses: z.int().min(1).max(500).default(40).meta({ description: "Most classes of the ladder" }),
-  criterion: z.enum(["auto", "bic", "bic-paper", "cross-validation"]).default("auto").meta({
+  criterion: z.enum(["auto", ...CRITERIA]).default("auto").meta({
     description:
-      "What chooses the number of classes. bic: all parameters count; bic-paper: covariances alone, Eq. 4; cross-validation: likelihood of boxes left out, five-fold; auto: bic where each class holds 1.5 boxes a parameter, else cross-validation",
+      "What chooses the number of classes. bic: all parameters count; bic-paper: covariances alone, Eq. 4; aic: Akaike; icl: bic and the entropy of assignments; ch: Calinski-Harabasz, kl: Krzanowski-Lai (both never say one class); jump: Sugar-James; cross-validation: likelihood of boxes left out, five-fold; auto: bic where each class holds 1.5 boxes a parameter, else cross-validation. The report shows all",
   }),
   restarts: z.int().min(1).max(1000).default(20).meta({
     description: "k-means++ starts of each number of classes (5 as published); the one kept is started from twice as many",
@@ -72,7 +81,7 @@ export function chooseComponents(options: GmmBicOptions, rows: number, dims: num
     };
   }
   // The Bayesian criterion alone needs twice the boxes, in each class of its largest candidate.
-  const strict = options.criterion === "bic" || options.criterion === "bic-paper";
+  const strict = PRICED.includes(options.criterion);
   const classes = strict ? Math.max(...candidateLadder(options, rows)) : ROOM_FOR_CLASSES;
   const factor = strict ? 2 * BOXES_PER_PARAMETER : BOXES_PER_PARAMETER;
   let components = 1;
@@ -94,6 +103,7 @@ export function candidateLadder(options: GmmBicOptions, rows: number): number[] 
   if (options.candidates) return [...new Set(options.candidates)].filter((k) => k <= possible).sort((a, b) => a - b);
   const { minimumClasses, maximumClasses } = options;
   const last = Math.min(maximumClasses, possible), ladder: number[] = [];
-  for (let k = Math.min(minimumClasses, last); k <= last; k = Math.max(k + 1, Math.round(k * 1.35))) ladder.push(k);
+  const factor = NEIGHBOURLY.includes(options.criterion) ? 1 : 1.35;
+  for (let k = Math.min(minimumClasses, last); k <= last; k = Math.max(k + 1, Math.round(k * factor))) ladder.push(k);
   return ladder;
 }

@@ -5,10 +5,10 @@
 import type { Clustering, PluginContext } from "../../../streams/contract.ts";
 import { RunError } from "../../../streams/errors.ts";
 import type { FoundMixture, SearchSettings } from "../../kernels/mixture_search.ts";
-import { mixtureParameters } from "../../kernels/criteria.ts";
+import { calinskiHarabasz, jump, krzanowskiLai, mixtureParameters } from "../../kernels/criteria.ts";
 import { growOrShrink } from "../../kernels/relabel.ts";
 import { type Candidate, goOn, heldOutMean, judge, labelRows, searchStarts, type SharedTable, shareTable } from "./candidate.ts";
-import { BOXES_PER_PARAMETER, candidateLadder, classParameters, type GmmBicOptions } from "./options.ts";
+import { BOXES_PER_PARAMETER, candidateLadder, classParameters, type Criterion, type GmmBicOptions } from "./options.ts";
 
 /** Steps of the ladder without improvement that end the climb. */
 const STEPS_WITHOUT_GAIN = 3;
@@ -24,7 +24,7 @@ export interface Selection {
   /** The fit that was chosen. */
   readonly found: FoundMixture;
   /** What chose. */
-  readonly criterion: "bic" | "bic-paper" | "cross-validation";
+  readonly criterion: Criterion;
   /** Its value of the Bayesian criterion, counted in full unless `bic-paper` chose. */
   readonly bic: number;
   /** One row a candidate. */
@@ -64,21 +64,23 @@ export async function selectMixture(
   for (const k of ladder) {
     await tryClasses(k);
     context.progress(climbed.size);
-    if (!options.candidates && !stillClimbing([...climbed.values()], options.criterion)) break;
+    if (!options.candidates && !stillClimbing(climbed, options.criterion, sample.table)) break;
   }
   const near = (best: number) => {
     const [least, most] = [ladder[0], Math.min(options.maximumClasses, Math.floor(sample.table.rows / 2))];
     return Array.from({ length: 2 * NEIGHBOURS + 1 }, (_, i) => best - NEIGHBOURS + i).filter((k) => k >= least && k <= most);
   };
   if (!options.candidates) {
-    const around = new Set(bests(climbed, options.criterion).flatMap(near));
+    const around = new Set(bests(climbed, options.criterion, sample.table).flatMap(near));
     for (const k of around) if (!climbed.has(k)) await tryClasses(k);
   }
   let candidates = climbed, judged = sample.table;
   if (sample.table !== table) {
     candidates = new Map();
     judged = table;
-    const wanted = options.candidates ? [...climbed.keys()] : [...new Set([1, ...bests(climbed, options.criterion).flatMap(near)])];
+    const wanted = options.candidates
+      ? [...climbed.keys()]
+      : [...new Set([1, ...bests(climbed, options.criterion, sample.table).flatMap(near)])];
     for (const k of wanted) {
       const start = climbed.get(k);
       if (!start) continue;
@@ -133,51 +135,61 @@ function subsample(table: SharedTable, previous: Clustering | null, limit: numbe
   };
 }
 
-type Criterion = GmmBicOptions["criterion"];
+type Candidates = ReadonlyMap<number, Candidate>;
 
-/** Lower is better, of each criterion that has a say. */
-function measures(criterion: Criterion): ((candidate: Candidate) => number)[] {
-  const bic = (candidate: Candidate) => candidate.found.degenerate ? Infinity : candidate.bic;
-  const bicPaper = (candidate: Candidate) => candidate.found.degenerate ? Infinity : candidate.bicPaper;
-  const heldOut = (candidate: Candidate) => -heldOutMean(candidate);
-  return criterion === "bic"
-    ? [bic]
-    : criterion === "bic-paper"
-    ? [bicPaper]
-    : criterion === "cross-validation"
-    ? [heldOut]
-    : [bic, heldOut];
+/** One criterion's value of each candidate, lower is better; Infinity where it has none. */
+function valuesOf(criterion: Criterion, candidates: Candidates, { rows, dims }: SharedTable): Map<number, number> {
+  const of = (k: number, { found, ...candidate }: Candidate): number | null => {
+    // A class of too few rows has whatever likelihood one likes.
+    if (criterion === "cross-validation") return -heldOutMean({ found, ...candidate });
+    if (found.degenerate) return null;
+    if (criterion === "bic-paper") return candidate.bicPaper;
+    if (criterion === "bic" || criterion === "aic" || criterion === "icl") return candidate[criterion];
+    const value = scatterCriteria(k, candidates, rows, dims)[criterion];
+    return value === undefined ? null : -value;
+  };
+  return new Map([...candidates].map(([k, candidate]) => [k, of(k, candidate) ?? Infinity]));
+}
+
+/** The criteria that look at the scatter within classes, higher is better; those that lack a neighbour are left out. */
+function scatterCriteria(k: number, candidates: Candidates, rows: number, dims: number): { ch?: number; kl?: number; jump?: number } {
+  const [before, own, after] = [k - 1, k, k + 1].map((other) => candidates.get(other)?.measures);
+  const ch = own ? calinskiHarabasz(own.between, own.within, k, rows) : null;
+  return {
+    ...(ch === null ? {} : { ch }),
+    ...(before && own && after ? { kl: krzanowskiLai([before.within, own.within, after.within], k, dims) } : {}),
+    ...(own && own.distortion > 0 && (before || k === 1) ? { jump: jump(own.distortion, before?.distortion ?? null, dims) } : {}),
+  };
+}
+
+/** The criteria that have a say. */
+function deciding(criterion: GmmBicOptions["criterion"]): Criterion[] {
+  return criterion === "auto" ? ["bic", "cross-validation"] : [criterion];
 }
 
 /** Whether some criterion has improved within the last steps. */
-function stillClimbing(climbed: readonly Candidate[], criterion: Criterion): boolean {
-  return measures(criterion).some((measure) => {
-    const values = climbed.map(measure);
+function stillClimbing(climbed: Candidates, criterion: GmmBicOptions["criterion"], table: SharedTable): boolean {
+  return deciding(criterion).some((each) => {
+    const values = [...valuesOf(each, climbed, table).values()];
     return values.length - 1 - values.indexOf(Math.min(...values)) < STEPS_WITHOUT_GAIN;
   });
 }
 
 /** Numbers of classes that one of the criteria likes best. */
-function bests(candidates: ReadonlyMap<number, Candidate>, criterion: Criterion): number[] {
-  return [...new Set(measures(criterion).map((measure) => least(candidates, measure)))];
+function bests(candidates: Candidates, criterion: GmmBicOptions["criterion"], table: SharedTable): number[] {
+  return [...new Set(deciding(criterion).map((each) => least(each, candidates, table)))];
 }
 
-function least(candidates: ReadonlyMap<number, Candidate>, measure: (candidate: Candidate) => number): number {
-  return [...candidates].reduce((best, next) => measure(next[1]) < measure(best[1]) ? next : best)[0];
+function least(criterion: Criterion, candidates: Candidates, table: SharedTable): number {
+  return [...valuesOf(criterion, candidates, table)].reduce((best, next) => next[1] < best[1] ? next : best)[0];
 }
 
-function choose(
-  candidates: ReadonlyMap<number, Candidate>,
-  criterion: Criterion,
-  table: SharedTable,
-): { k: number; criterion: Selection["criterion"] } {
-  if (criterion === "bic" || criterion === "bic-paper") return { k: least(candidates, measures(criterion)[0]), criterion };
-  const [bic] = measures("bic"), [heldOut] = measures("cross-validation");
-  if ([...candidates.values()].every((candidate) => candidate.heldOut === null)) return { k: least(candidates, bic), criterion: "bic" };
-  const k = least(candidates, heldOut);
-  if (criterion === "auto" && table.rows >= BOXES_PER_PARAMETER * k * classParameters(table.dims)) {
-    return { k: least(candidates, bic), criterion: "bic" };
-  }
+function choose(candidates: Candidates, criterion: GmmBicOptions["criterion"], table: SharedTable): { k: number; criterion: Criterion } {
+  if (criterion !== "auto" && criterion !== "cross-validation") return { k: least(criterion, candidates, table), criterion };
+  const bic = () => ({ k: least("bic", candidates, table), criterion: "bic" as const });
+  if ([...candidates.values()].every((candidate) => candidate.heldOut === null)) return bic();
+  const k = least("cross-validation", candidates, table);
+  if (criterion === "auto" && table.rows >= BOXES_PER_PARAMETER * k * classParameters(table.dims)) return bic();
   const one = candidates.get(1);
   return { k: one?.heldOut && !speaksFor(candidates.get(k)!, one) ? 1 : k, criterion: "cross-validation" };
 }
@@ -195,7 +207,7 @@ function speaksFor(candidate: Candidate, one: Candidate): boolean {
   return sum > STANDARD_ERRORS * Math.sqrt(Math.max(0, square - sum * sum) / rows);
 }
 
-function tabulate(candidates: ReadonlyMap<number, Candidate>, table: SharedTable, chosen: number): Record<string, number>[] {
+function tabulate(candidates: Candidates, table: SharedTable, chosen: number): Record<string, number>[] {
   return [...candidates].sort((a, b) => a[0] - b[0]).map(([k, candidate]) => ({
     k,
     logLikelihood: candidate.found.logLikelihood,
@@ -203,6 +215,9 @@ function tabulate(candidates: ReadonlyMap<number, Candidate>, table: SharedTable
     parametersPaper: mixtureParameters(k, table.dims, "paper"),
     bic: candidate.bic,
     bicPaper: candidate.bicPaper,
+    aic: candidate.aic,
+    icl: candidate.icl,
+    ...scatterCriteria(k, candidates, table.rows, table.dims),
     ...(candidate.heldOut ? { heldOutLogLikelihood: heldOutMean(candidate) } : {}),
     boxes: table.rows,
     components: table.dims,

@@ -91,7 +91,12 @@ const CRITERION: Readonly<Record<string, string>> = {
   aic: "AIC",
   bicPaper: "BIC, parameters as in the paper",
   parametersPaper: "parameters as in the paper",
+  icl: "ICL",
+  ch: "Calinski-Harabasz (higher is better)",
+  kl: "Krzanowski-Lai (higher is better)",
+  jump: "jump (higher is better)",
   logLikelihood: "log-likelihood",
+  heldOutLogLikelihood: "log-likelihood a box, left out (higher is better)",
 };
 
 function selection(facts: ReportFacts): Html | null {

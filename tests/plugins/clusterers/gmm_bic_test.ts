@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import gmmBic from "../../../plugins/clusterers/gmm_bic.ts";
-import { candidateLadder, chooseComponents, type GmmBicOptions } from "../../../plugins/clusterers/gmm_bic/options.ts";
+import { candidateLadder, chooseComponents, CRITERIA, type GmmBicOptions } from "../../../plugins/clusterers/gmm_bic/options.ts";
 import { measureAgreement, tabulateConfusion } from "../../../plugins/kernels/agreement.ts";
 import { checkPlugin } from "../../../streams/check_plugin.ts";
 import type { Clusterer, Features, Pool } from "../../../streams/contract.ts";
@@ -23,12 +23,17 @@ Deno.test("gmm-bic conforms", async () => await checkPlugin(gmmBic, { options: {
 
 Deno.test("gmm-bic finds the number of classes and the classes, by every criterion", async () => {
   const { table, labels } = sampleMixture(600, 30, 4, 1.5, 1);
-  for (const criterion of ["auto", "bic", "bic-paper", "cross-validation"]) {
+  for (const criterion of ["auto", ...CRITERIA]) {
     const { clusterer } = make({ ...FEW, criterion });
     const { k, labels: found, criteria } = await clusterer.fit(table, null, 0);
     assert.equal(k, 4, criterion);
     assert.ok(ari(labels, found) > 0.99, criterion);
     assert.deepEqual(criteria.filter((row) => row.chosen === 1).map((row) => row.k), [4]);
+    // The report shows every criterion, whichever decides.
+    const chosen = criteria.find((row) => row.chosen === 1)!;
+    for (const name of ["bic", "bicPaper", "aic", "icl", "ch", "kl", "jump"]) {
+      assert.ok(Number.isFinite(chosen[name]), `${criterion}: ${name}`);
+    }
   }
 });
 
