@@ -12,7 +12,7 @@ import { silentProgress } from "../progress.ts";
 import { runPipeline } from "../run.ts";
 import { scoreLabels } from "../verbs/score.ts";
 import { VERSION } from "../version.ts";
-import type { BenchmarkData } from "./data.ts";
+import type { LabelledSet } from "./labelled_set.ts";
 import type { Method } from "./methods.ts";
 
 /** A finished cell: one line of `results.ndjson`. */
@@ -87,7 +87,7 @@ export async function runCell(
   key: CellKey,
   digest: string,
   method: Method,
-  data: BenchmarkData,
+  data: LabelledSet,
   folder: string,
   signal: AbortSignal,
 ): Promise<Cell> {

@@ -5,7 +5,7 @@
 import { basename, join, resolve } from "node:path";
 import { appendCell, type Cell, type CellKey, digestCell, readCells, resolveLearn, runCell } from "../benchmark/cells.ts";
 import { type Condition, CONDITIONS, sceneOf, type SetName, STRUCTURE_CONDITIONS, type Structures } from "../benchmark/conditions.ts";
-import { type BenchmarkData, makeData, planData } from "../benchmark/data.ts";
+import { type LabelledSet, makeLabelledSet, planLabelledSet } from "../benchmark/labelled_set.ts";
 import { type Method, METHODS } from "../benchmark/methods.ts";
 import { drawOverview } from "../benchmark/chart.ts";
 import { conditionTables, groupCells, overview } from "../benchmark/table.ts";
@@ -46,7 +46,7 @@ export interface BenchmarkArguments {
 interface Job {
   readonly condition: string;
   readonly seed: number;
-  readonly data: BenchmarkData;
+  readonly data: LabelledSet;
   /** What the data follows from. */
   readonly origin: unknown;
   /** Makes the data; null when they are the user's. */
@@ -173,9 +173,9 @@ function simulatedJobs(args: BenchmarkArguments, available: readonly Condition[]
       return {
         condition: condition.name,
         seed,
-        data: planData(condition, boxVoxels, folder),
+        data: planLabelledSet(condition, boxVoxels, folder),
         origin: scene,
-        make: () => makeData(condition, scene, folder, signal),
+        make: () => makeLabelledSet(condition, scene, folder, signal),
       };
     })
   );

@@ -9,7 +9,7 @@ import { simulate } from "../verbs/simulate.ts";
 import { type Condition, diameterVoxels, VOXEL_SIZE_ANGSTROM } from "./conditions.ts";
 
 /** What a method is run on. */
-export interface BenchmarkData {
+export interface LabelledSet {
   /** `source` of the manifest; its truth is in the options. */
   readonly source: Readonly<Record<string, unknown>>;
   /** `stages` of the manifest. */
@@ -23,7 +23,7 @@ export interface BenchmarkData {
  *
  * @param tiltRangeDegrees As in the scene.
  */
-export function planData(condition: Condition, boxVoxels: number, folder: string): BenchmarkData {
+export function planLabelledSet(condition: Condition, boxVoxels: number, folder: string): LabelledSet {
   const truth = join(folder, "truth.csv"), tiltRangeDegrees = [-condition.tiltDegrees, condition.tiltDegrees];
   const common = { contrast: "bright", tiltRangeDegrees, truth };
   if (condition.way === "stack") {
@@ -44,7 +44,7 @@ export function planData(condition: Condition, boxVoxels: number, folder: string
  *
  * @throws {RunError} When the particles do not fit or the folder cannot be written.
  */
-export async function makeData(
+export async function makeLabelledSet(
   condition: Condition,
   scene: Readonly<Record<string, unknown>>,
   folder: string,
