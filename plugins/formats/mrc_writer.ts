@@ -4,6 +4,7 @@
  */
 import { ShapeError } from "../../streams/errors.ts";
 import type { Triple } from "../../streams/contract.ts";
+import { RunningStatistics } from "../kernels/running_statistics.ts";
 import { openAtomicFile } from "./atomic.ts";
 import { decodeFloat16, encodeFloat16, float16Maximum } from "./float16.ts";
 import { encodeMrcHeader, mrcHeaderBytes, type MrcStatistics } from "./mrc_header.ts";
@@ -36,45 +37,6 @@ export interface MrcWriter extends AsyncDisposable {
   abort(): Promise<void>;
 }
 
-/** Sums over what was stored, about the first value so that a large offset costs no digits. */
-class Statistics {
-  #count = 0;
-  #first = 0;
-  #sum = 0;
-  #squares = 0;
-  #min = Infinity;
-  #max = -Infinity;
-
-  /** Returns the index of the first value that is not finite, or -1. */
-  add(values: Float32Array): number {
-    if (this.#count === 0 && values.length > 0 && Number.isFinite(values[0])) this.#first = values[0];
-    const first = this.#first;
-    let sum = 0, squares = 0, min = this.#min, max = this.#max;
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i];
-      const d = value - first;
-      sum += d;
-      squares += d * d;
-      if (value < min) min = value;
-      if (value > max) max = value;
-    }
-    // An infinity or a NaN always reaches the sum of squares.
-    if (!Number.isFinite(squares)) return values.findIndex((value) => !Number.isFinite(value));
-    this.#count += values.length;
-    this.#sum += sum;
-    this.#squares += squares;
-    this.#min = min;
-    this.#max = max;
-    return -1;
-  }
-
-  result(): MrcStatistics {
-    const mean = this.#sum / this.#count;
-    const rms = Math.sqrt(Math.max(0, this.#squares / this.#count - mean * mean));
-    return { min: this.#min, max: this.#max, mean: this.#first + mean, rms };
-  }
-}
-
 /**
  * Opens a streamed MRC file: `writeSlab` any number of times, then `finish`. Missing parent folders are made.
  * @throws {RunError} When the folder cannot be written.
@@ -82,7 +44,7 @@ class Statistics {
 export async function createMrcWriter(path: string, options: MrcWriterOptions): Promise<MrcWriter> {
   const { ny, nx, voxelSizeAngstrom, mode = 2, volumeSections } = options;
   const file = await openAtomicFile(path);
-  const statistics = new Statistics();
+  const statistics = new RunningStatistics();
   let sections = 0;
   await file.write(new Uint8Array(mrcHeaderBytes));
   return {
@@ -91,7 +53,7 @@ export async function createMrcWriter(path: string, options: MrcWriterOptions): 
         throw new ShapeError(`${path}: ${slab.length} voxels are no whole number of sections of ${ny} x ${nx}`);
       }
       const half = mode === 12 ? encodeFloat16(slab) : null;
-      const bad = statistics.add(half ? decodeFloat16(half) : slab);
+      const bad = statistics.add(half ? decodeFloat16(half) : slab).firstNonFinite;
       if (bad >= 0) {
         const where = `x ${bad % nx}, y ${Math.floor(bad / nx) % ny}, z ${sections + Math.floor(bad / (nx * ny))}`;
         const why = Number.isFinite(slab[bad]) ? `does not fit mode 12 (largest ${float16Maximum}): use mode 2` : "is not a finite number";
