@@ -174,6 +174,15 @@ export function makeProgram(call: (verb: VerbCall) => void, ownCompletions = tru
       })
     );
 
+  program.command("inspect <files...>").description("one screen on any volume or particle file: what it is, and what is odd about it")
+    .option("--header", "leave the voxels unread").option("--json", "print one JSON object to stdout")
+    .action((files, { header = false, json = false }) =>
+      call(async ({ signal }) => {
+        const { inspectVerb } = await import("./verbs/inspect.ts");
+        return await inspectVerb({ files, header, json, signal });
+      })
+    );
+
   withPlugins(program.command("report <run>").description("write the results of a finished run again"))
     .action((run, { allowPlugin }) =>
       call(async ({ signal }) => {

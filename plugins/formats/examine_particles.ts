@@ -57,7 +57,9 @@ export function examineParticles(set: ParticleSet): ParticleExamination {
   if (count === 0) anomalies.push("holds no particle");
   const wild = positionsXyz.filter((value) => !Number.isFinite(value)).length;
   if (wild > 0) anomalies.push(`${wild} coordinates are no finite numbers`);
-  const extentXyz = count === 0 ? null : [0, 1, 2].map((axis) => extentOf(positionsXyz, axis, 3)) as unknown as readonly [Extent, Extent, Extent];
+  const extentXyz = count === 0
+    ? null
+    : [0, 1, 2].map((axis) => extentOf(positionsXyz, axis, 3)) as unknown as readonly [Extent, Extent, Extent];
   if (origin === "first-voxel" && extentXyz?.some(({ min }) => min < -0.5)) {
     anomalies.push("some coordinates are below 0 although they count from the first voxel: centred coordinates, or another tomogram's?");
   }

@@ -179,14 +179,17 @@ async function readThrough(
   }
   const statistics = running.result(), anomalies: string[] = [];
   if (running.nonFinite > 0) anomalies.push(`${running.nonFinite} voxels are NaN or infinite, the first at ${firstBad}: replace them`);
-  if (constant === nz) anomalies.push(`every voxel of every section is alike (${shortNumber(statistics.min)}): an empty or failed reconstruction`);
-  else if (constant > 0) anomalies.push(`${constant} of ${nz} sections are constant, the first is number ${firstConstant} (from 0)`);
+  if (constant === nz) {
+    anomalies.push(`every voxel of every section is alike (${shortNumber(statistics.min)}): an empty or failed reconstruction`);
+  } else if (constant > 0) anomalies.push(`${constant} of ${nz} sections are constant, the first is number ${firstConstant} (from 0)`);
   if (description.statistics) anomalies.push(...compareStatistics(description.statistics, statistics));
   const few = integers?.few;
   if (few && constant < nz) anomalies.push(`holds the values ${few.join(", ")} and no other: a mask or labels rather than a density`);
   else if (integers && integers.clipped > CLIPPED_SHARE * running.count) {
     anomalies.push(
-      `${(100 * integers.clipped / running.count).toPrecision(2)} % of the voxels are at an end of the range of ${description.voxelType}: clipped`,
+      `${
+        (100 * integers.clipped / running.count).toPrecision(2)
+      } % of the voxels are at an end of the range of ${description.voxelType}: clipped`,
     );
   }
   return { statistics, contrast: probe.guess(), constantSections: constant, nonFiniteVoxels: running.nonFinite, anomalies };

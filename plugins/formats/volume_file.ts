@@ -215,9 +215,11 @@ export async function openVolumeFile(path: string, options: VolumeFileOptions = 
 /** Voxels that are read at once where a volume is streamed: 16 MiB as float32; of chunked ones more, so that fewer chunks are read twice. */
 const STREAM_VOXELS = 1 << 22, STREAM_CHUNKED_VOXELS = 1 << 24;
 
-/** The shape of a volume as it is streamed: sections, rows, columns of a compressed file, else z, y, x. */
-export function streamedShape({ raster, shapeZyx }: VolumeDescription): Triple {
-  if (!raster || raster.compression === "none") return shapeZyx;
+/** The shape of a volume as it is streamed, all volumes of a stack: sections, rows, columns of a compressed file, else z, y, x. */
+export function streamedShape({ raster, shapeZyx, volumes, axes }: VolumeDescription): Triple {
+  if (!raster || raster.compression === "none") {
+    return volumes === 1 ? shapeZyx : shapeZyx.map((n, i) => 3 - i === axes[2] ? n * volumes : n) as unknown as Triple;
+  }
   const { sections, rows, columns } = raster.content.header;
   return [sections, rows, columns];
 }

@@ -38,13 +38,13 @@ export class ContrastProbe {
     }
   }
 
-  /** @returns The guess; `unclear` with a skewness of 0 when fewer than 100 cubes were seen or all are alike. */
-  guess(): ContrastGuess {
+  /** @returns The guess; `null` when fewer than 100 cubes were seen or all are alike. */
+  guess(): ContrastGuess | null {
     const n = this.#means.length;
-    if (n < 100) return { contrast: "unclear", skewness: 0 };
+    if (n < 100) return null;
     const mean = this.#means.reduce((sum, value) => sum + value, 0) / n;
     const deviation = Math.sqrt(this.#means.reduce((sum, value) => sum + (value - mean) ** 2, 0) / n);
-    if (!(deviation > 0)) return { contrast: "unclear", skewness: 0 };
+    if (!(deviation > 0)) return null;
     let cubes = 0;
     for (const value of this.#means) cubes += Math.max(-MOST_DEVIATIONS, Math.min(MOST_DEVIATIONS, (value - mean) / deviation)) ** 3;
     const skewness = cubes / n;

@@ -35,7 +35,10 @@ function volumeText({ description, voxelSizeAngstrom, statistics, contrast, anom
   const extent = voxelSizeAngstrom ? ` (${[nx, ny, nz].map((n) => (n * voxelSizeAngstrom / 10).toFixed(0)).join(" x ")} nm)` : "";
   const rows: [string, string][] = [
     ["shape", `${nx} x ${ny} x ${nz} voxels (x, y, z)${extent}${volumes > 1 ? `, ${volumes} of them` : ""}`],
-    ["voxel size", voxelSizeAngstrom === null ? "differs between axes" : voxelSizeAngstrom === 0 ? "not set" : `${shortNumber(voxelSizeAngstrom)} A`],
+    [
+      "voxel size",
+      voxelSizeAngstrom === null ? "differs between axes" : voxelSizeAngstrom === 0 ? "not set" : `${shortNumber(voxelSizeAngstrom)} A`,
+    ],
     ["stored as", `${voxelType}, byte order ${byteOrder}, columns rows sections = ${axisLetters(description.axes)}`],
   ];
   if (description.originXyzAngstrom.some((value) => value !== 0)) {
@@ -44,12 +47,17 @@ function volumeText({ description, voxelSizeAngstrom, statistics, contrast, anom
   if (statistics) {
     rows.push([
       "voxels",
-      `min ${shortNumber(statistics.min)}, max ${shortNumber(statistics.max)}, mean ${shortNumber(statistics.mean)}, deviation ${shortNumber(statistics.rms)}`,
+      `min ${shortNumber(statistics.min)}, max ${shortNumber(statistics.max)}, mean ${shortNumber(statistics.mean)}, deviation ${
+        shortNumber(statistics.rms)
+      }`,
     ]);
   }
   if (contrast) {
     const skewness = `skewness of 4-voxel means ${contrast.skewness.toFixed(2)}`;
-    rows.push(["contrast", contrast.contrast === "unclear" ? `unclear (${skewness})` : `probably ${contrast.contrast} (a guess: ${skewness})`]);
+    rows.push([
+      "contrast",
+      contrast.contrast === "unclear" ? `unclear (${skewness})` : `probably ${contrast.contrast} (a guess: ${skewness})`,
+    ]);
   }
   rows.push(...Object.entries(description.facts));
   const size = fileBytes === null ? "" : `, ${bytesWords(fileBytes)}`;
@@ -57,22 +65,34 @@ function volumeText({ description, voxelSizeAngstrom, statistics, contrast, anom
 }
 
 function counts(record: Readonly<Record<string, number>>, most: number): string {
-  const entries = Object.entries(record), shown = entries.slice(0, most).map(([name, count]) => `${name === "" ? "(unnamed)" : name} ${count}`);
+  const entries = Object.entries(record),
+    shown = entries.slice(0, most).map(([name, count]) => `${name === "" ? "(unnamed)" : name} ${count}`);
   return shown.join(", ") + (entries.length > most ? `, and ${entries.length - most} more` : "");
 }
 
 const extentWords = ({ min, max }: Extent) => `${shortNumber(min)} to ${shortNumber(max)}`;
 
-function particlesText(path: string, { set, tomograms, extentXyz, voxelSizesAngstrom, score, classes, frame, anomalies }: ParticleExamination): string {
+function particlesText(
+  path: string,
+  { set, tomograms, extentXyz, voxelSizesAngstrom, score, classes, frame, anomalies }: ParticleExamination,
+): string {
   const columns = Object.keys(set.columns);
-  const rows: [string, string][] = [["particles", `${set.count} in ${Object.keys(tomograms).length} tomograms: ${counts(tomograms, 4)}`], ["coordinates", frame]];
+  const rows: [string, string][] = [["particles", `${set.count} in ${Object.keys(tomograms).length} tomograms: ${counts(tomograms, 4)}`], [
+    "coordinates",
+    frame,
+  ]];
   if (extentXyz) rows.push(["x, y, z", extentXyz.map(extentWords).join("; ")]);
-  rows.push(["voxel size", voxelSizesAngstrom.length === 0 ? "not said" : `${voxelSizesAngstrom.slice(0, 4).map(shortNumber).join(", ")} A`]);
+  rows.push([
+    "voxel size",
+    voxelSizesAngstrom.length === 0 ? "not said" : `${voxelSizesAngstrom.slice(0, 4).map(shortNumber).join(", ")} A`,
+  ]);
   rows.push(["angles", set.eulerZyzDegrees ? "yes" : "none"]);
   if (set.shiftsXyz) rows.push(["shifts", "yes, contained in the coordinates above"]);
   if (score) rows.push(["score", extentWords(score)]);
   if (classes) rows.push(["classes", counts(classes, 8)]);
-  if (columns.length > 0) rows.push(["other columns", `${columns.slice(0, 10).join(", ")}${columns.length > 10 ? `, and ${columns.length - 10} more` : ""}`]);
+  if (columns.length > 0) {
+    rows.push(["other columns", `${columns.slice(0, 10).join(", ")}${columns.length > 10 ? `, and ${columns.length - 10} more` : ""}`]);
+  }
   return [`${path}: ${particleFormat(set.format)?.title ?? set.format} particles`, ...lines(rows, anomalies)].join("\n");
 }
 
@@ -86,11 +106,22 @@ export function inspectionRecord(found: Inspection): Record<string, unknown> {
   const { kind, path } = found;
   if (found.kind === "volume") {
     const { description: { raster: _raster, ...description }, ...rest } = found.volume;
-    return { kind, path, ...description, headerStatistics: description.statistics, ...rest };
+    return { kind, ...description, headerStatistics: description.statistics, ...rest };
   }
   const { set, ...rest } = found.particles;
   const { format, count, unit, origin, centre, columns } = set;
-  return { kind, path, format, count, unit, origin, ...(centre ? { centre } : {}), angles: set.eulerZyzDegrees !== undefined, columns: Object.keys(columns), ...rest };
+  return {
+    kind,
+    path,
+    format,
+    count,
+    unit,
+    origin,
+    ...(centre ? { centre } : {}),
+    angles: set.eulerZyzDegrees !== undefined,
+    columns: Object.keys(columns),
+    ...rest,
+  };
 }
 
 /** Whether a path is a plain file, which may hold particles. */
@@ -128,7 +159,11 @@ export async function inspectVerb(
   try {
     for (const [i, path] of files.entries()) {
       try {
-        const found = await inspect(path, { voxels: !header, signal, progress: (done, total) => progress.update(path, done, total) });
+        const found = await inspect(path, {
+          voxels: !header,
+          signal,
+          progress: (done, total) => done < total ? progress.update(path, done, total) : undefined,
+        });
         records.push(inspectionRecord(found));
         if (!json) console.log((i > 0 ? "\n" : "") + inspectionText(found));
       } catch (error) {
