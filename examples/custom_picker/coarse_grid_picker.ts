@@ -1,5 +1,6 @@
 /**
- * A picker of your own, in one file: averages the tomogram over coarse cells and picks the cells that stand out from their neighbours.
+ * A picker of your own, in one file: averages the tomogram over coarse cells, picks the cells that stand out from their neighbours, and moves
+ * each pick to the centre of the density around it.
  *
  * Run it with `--allow-plugin=./coarse_grid_picker.ts`. It needs nothing but `tomosieve`; its options appear in `lint`, in the editor and
  * in `describe`.
@@ -7,11 +8,13 @@
  */
 import { definePlugin, type Picks, type Tomogram, z } from "tomosieve";
 
+const CENTRING_ROUNDS = 5;
+
 export default definePlugin({
   apiVersion: 1,
   name: "coarse-grid",
   kind: "picker",
-  summary: "Picks coarse cells whose mean density stands out",
+  summary: "Picks coarse cells whose mean density stands out, and centres on the density there",
   input: "tomogram",
   output: "picks",
   options: z.strictObject({
@@ -65,6 +68,30 @@ export default definePlugin({
       return { means, centroids, shape: [nz, ny, nx] as const };
     }
 
+    /** Moves a pick to the centre of mass of what is denser than the mean, a few times, in a box of three cells. */
+    async function centre(tomogram: Tomogram, from: Float64Array): Promise<number[]> {
+      const volume = tomogram.volumes.raw, side = 3 * c;
+      let at = [...from];
+      for (let round = 0; round < CENTRING_ROUNDS; round++) {
+        const corner = [at[2], at[1], at[0]].map((x, axis) => {
+          const first = Math.round(x) - Math.floor(side / 2);
+          return Math.max(0, Math.min(first, volume.shapeZyx[axis] - side));
+        }) as [number, number, number];
+        const box = await volume.readBox(corner, [side, side, side]);
+        const mean = box.reduce((sum, value) => sum + value, 0) / box.length;
+        let mass = 0, mx = 0, my = 0, mz = 0;
+        for (let i = 0; i < box.length; i++) {
+          const weight = Math.max(0, box[i] - mean);
+          mass += weight;
+          mx += weight * (i % side);
+          my += weight * (Math.floor(i / side) % side);
+          mz += weight * Math.floor(i / side ** 2);
+        }
+        if (mass > 0) at = [corner[2] + mx / mass, corner[1] + my / mass, corner[0] + mz / mass];
+      }
+      return at;
+    }
+
     async function apply(tomogram: Tomogram, signal: AbortSignal): Promise<Picks> {
       const { means, centroids, shape: [nz, ny, nx] } = await cellMeans(tomogram, signal);
       const average = means.reduce((a, b) => a + b, 0) / means.length;
@@ -88,9 +115,11 @@ export default definePlugin({
         "cells",
         `${tomogram.id}: ${nx} x ${ny} x ${nz} cells of ${c} voxels, ${candidates.length} above the threshold, ${kept.length} picks`,
       );
+      const centres: number[][] = [];
+      for (const cell of kept) centres.push(await centre(tomogram, centroids.subarray(3 * cell, 3 * cell + 3)));
       return {
         tomogram,
-        centresXyz: Float64Array.from(kept.flatMap((cell) => [...centroids.subarray(3 * cell, 3 * cell + 3)])),
+        centresXyz: Float64Array.from(centres.flat()),
         score: Float32Array.from(kept, (cell) => deviation > 0 ? (means[cell] - average) / deviation : 0),
         columns: {},
       };

@@ -70,8 +70,8 @@ const metricsOf = (step: Step) => step.json.metrics as Record<string, number>;
 Deno.test(`custom_picker: a picker in one file, by its README, within ${OTHER_SECONDS} s`, () =>
   follow("custom_picker", OTHER_SECONDS, (folder, steps) => {
     assert.match(stepOf(steps, "describe").stdout, /^coarse-grid \(picker: tomogram -> picks\)/);
-    const { recall, precision } = metricsOf(stepOf(steps, "run"));
-    assert.ok(recall > 0.8 && precision > 0.8, `recall ${recall}, precision ${precision}`);
+    const { recall, precision, ari } = metricsOf(stepOf(steps, "run"));
+    assert.ok(recall > RECALL && precision > RECALL && ari > ARI, `recall ${recall}, precision ${precision}, ARI ${ari}`);
     assert.ok(filesBelow(`${folder}/runs/custom_picker`).includes("report.html"));
   }));
 
