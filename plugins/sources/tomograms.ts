@@ -7,20 +7,14 @@ import { z } from "zod";
 import { definePlugin, type PluginContext, type Tomogram, type Volume } from "../../streams/contract.ts";
 import { InputError } from "../../streams/errors.ts";
 import { tiltRangeFault } from "../formats/geometry_csv.ts";
-import { axisLetters, isStraight, orderedVolume, orderGeometry } from "../formats/axis_order.ts";
-import {
-  describeVolumeFile,
-  streamedAxes,
-  streamedShape,
-  streamVolumeFile,
-  type VolumeDescription,
-  voxelSizeOf,
-} from "../formats/volume_file.ts";
+import { axisLetters, isStraight, orderGeometry } from "../formats/axis_order.ts";
+import { describeVolumeFile, type VolumeDescription, voxelSizeOf } from "../formats/volume_file.ts";
 import { isAddress, splitHdf5Path } from "../formats/volume_path.ts";
 import { percentApart, resolveVoxelSize, shortNumber, voxelSizeTolerance } from "../formats/voxel_size.ts";
 import { findFiles, type FoundFile } from "./tomograms/find_files.ts";
 import { findGeometry, type FoundGeometry, readGeometryTable } from "./tomograms/find_geometry.ts";
 import { OpenFiles, scaledVolume } from "./tomograms/open_files.ts";
+import { storedVolume } from "./tomograms/stored_volume.ts";
 
 const options = z.strictObject({
   paths: z.array(z.string().min(1).meta({ format: "path" })).min(1).meta({
@@ -215,11 +209,9 @@ function refuseUnlikeVoxelSizes(all: readonly Inspected[]): void {
 }
 
 async function openTomogram(file: Inspected, given: Options, files: OpenFiles, context: PluginContext): Promise<Tomogram> {
-  const { id, ordinal, path, description, stackIndex, voxelSizeAngstrom, found } = file;
+  const { id, ordinal, path, description, found } = file;
   const { raster, axes, fileBytes } = description;
-  const stored = description.readInOrderOnly
-    ? await unpack(file, context)
-    : files.volume(description.locator, description.shapeZyx, voxelSizeAngstrom, stackIndex);
+  const stored = await storedVolume(file, files, context);
   return {
     id,
     ordinal,
@@ -238,28 +230,6 @@ async function openTomogram(file: Inspected, given: Options, files: OpenFiles, c
       ...(found.tiltFile ? { tiltFile: basename(found.tiltFile) } : {}),
     },
   };
-}
-
-/** Puts a volume that can be read only in order where it can be read in any: once a file, for all volumes of a stack. */
-async function unpack({ path, description, stackIndex, modified, voxelSizeAngstrom }: Inspected, context: PluginContext): Promise<Volume> {
-  const { locator, fileBytes, volumes } = description, shape = streamedShape(description);
-  const whole = await context.scratch.volume(`unpack ${locator} ${fileBytes} ${modified}`, shape, voxelSizeAngstrom, async (writeSlab) => {
-    let done = 0;
-    for await (const sections of streamVolumeFile(description)) {
-      context.signal.throwIfAborted();
-      await writeSlab(sections);
-      context.progress(done += sections.length / (shape[1] * shape[2]), shape[0]);
-    }
-  });
-  if (stackIndex === undefined) return orderedVolume(whole, streamedAxes(description));
-  const each = shape[0] / volumes, first = each * stackIndex;
-  if (!Number.isInteger(each)) throw new InputError(path, `${shape[0]} sections are no multiple of ${volumes} volumes`);
-  return orderedVolume({
-    shapeZyx: [each, shape[1], shape[2]],
-    voxelSizeAngstrom,
-    readBox: ([z, y, x], size) => whole.readBox([z + first, y, x], size),
-    readSlab: (z0, z1) => whole.readSlab(z0 + first, z1 + first),
-  }, streamedAxes(description));
 }
 
 /** Looks at a few sections; only where they are all the same at the whole volume. */
