@@ -7,6 +7,7 @@ import { definePlugin, type Picks, type PluginContext, type Subtomograms, type T
 import { InputError } from "../../streams/errors.ts";
 import { namedVolume, tomogramLabel } from "../denoisers/named_volume.ts";
 import { boxCentre, normaliseBoxes } from "../kernels/prepare.ts";
+import { selectPicks } from "../operators/select_picks.ts";
 
 /** A batch's boxes are read at once when what encloses them is at most this many times their own voxels. */
 const SPARSEST_REGION = 8;
@@ -108,20 +109,4 @@ function withoutBoxes(voxels: Float32Array, unusable: Int32Array, size: number):
     if (!unusable.includes(i)) out.set(voxels.subarray(i * size, (i + 1) * size), to++ * size);
   }
   return out;
-}
-
-/** The picks at `indices`, in that order, with everything that they carry. */
-function selectPicks(picks: Picks, indices: readonly number[]): Picks {
-  const triples = (values: Float64Array) => {
-    const out = new Float64Array(3 * indices.length);
-    indices.forEach((i, n) => out.set(values.subarray(3 * i, 3 * i + 3), 3 * n));
-    return out;
-  };
-  return {
-    tomogram: picks.tomogram,
-    centresXyz: triples(picks.centresXyz),
-    score: Float32Array.from(indices, (i) => picks.score[i]),
-    ...(picks.eulerZyzDegrees ? { eulerZyzDegrees: triples(picks.eulerZyzDegrees) } : {}),
-    columns: Object.fromEntries(Object.entries(picks.columns).map(([name, values]) => [name, indices.map((i) => values[i])])),
-  };
 }

@@ -7,6 +7,7 @@ import type { Triple } from "../../streams/contract.ts";
 import { gaussianReach, gaussianWeights } from "./blur.ts";
 import { type Brick, mirrorIndex } from "./brick.ts";
 import { HISTOGRAM_BINS } from "./response_statistics.ts";
+import { symmetricEigenvalues3 } from "./symmetric3.ts";
 
 /** Numbers of one local maximum in {@linkcode BrickResponse.maxima}: x, y, z, response, three offsets, flatness. */
 export const MAXIMUM_FIELDS = 8;
@@ -34,7 +35,7 @@ export interface BrickResponse {
   /**
    * `[n, 8]`: x, y, z in voxels of the volume, response, the offsets along x, y, z of a parabola's top (within half a voxel), and the
    * flatness: 1 - b / a, with a >= b >= c the response's curvatures at the peak. Near 0 for a ball, a rod or a ball that the missing wedge
-   * has drawn out, near 1 on a sheet; 0 at the volume's faces.
+   * has drawn out, near 1 on a sheet; 1 at the volume's faces, where it is not known.
    */
   readonly maxima: Float32Array;
   /** Number of responses by the upper 18 bits of the float32. */
@@ -157,17 +158,11 @@ export function filterBrick(job: BrickJob): BrickResponse {
 
 /** 1 - b / a of the curvatures a >= b >= c that belong to the second differences xx, yy, zz, xy, xz, yz at `at`. */
 function flatness(values: Float32Array, at: number): number {
-  const [xx, yy, zz, xy, xz, yz] = values.subarray(at, at + 6);
-  // Eigenvalues of a symmetric matrix: Smith 1961.
-  const mean = (xx + yy + zz) / 3;
-  const spread = Math.sqrt(((xx - mean) ** 2 + (yy - mean) ** 2 + (zz - mean) ** 2 + 2 * (xy * xy + xz * xz + yz * yz)) / 6);
-  if (!(spread > 0) || !Number.isFinite(spread)) return 0;
-  const [a, b, c] = [(xx - mean) / spread, (yy - mean) / spread, (zz - mean) / spread];
-  const [d, e, f] = [xy / spread, xz / spread, yz / spread];
-  const half = (a * (b * c - f * f) - d * (d * c - f * e) + e * (d * f - b * e)) / 2;
-  const angle = Math.acos(Math.max(-1, Math.min(1, half))) / 3;
-  const most = mean + 2 * spread * Math.cos(angle + (2 * Math.PI) / 3), least = mean + 2 * spread * Math.cos(angle);
-  const middle = 3 * mean - most - least;
+  const differences = values.subarray(at, at + 6);
+  if (!differences.every(Number.isFinite)) return 1;
+  const eigenvalues = symmetricEigenvalues3(differences);
+  if (!eigenvalues) return 0;
+  const [, middle, most] = eigenvalues;
   return most < 0 ? 1 - middle / most : 0;
 }
 

@@ -15,7 +15,12 @@ const positive = () => z.number().positive();
 export const dogOptions = z.strictObject({
   volume: z.string().default("raw").meta({ description: "Volume to pick on" }),
   particleDiameterAngstrom: positive().optional().meta({
-    description: "Typical particle diameter; gives the sigmas that are not stated",
+    description: "Typical particle diameter (of several kinds the largest); gives the sigmas that are not stated",
+    unit: "Angstrom",
+  }),
+  furtherDiametersAngstrom: z.array(positive()).max(8).default([]).meta({
+    description:
+      "Diameters of further kinds of particles, each looked for at its own scale; a pick's column diameterAngstrom names its scale",
     unit: "Angstrom",
   }),
   sigmaNarrowVoxels: positive().optional().meta({ description: "Sigma of the Gaussian that keeps particles", unit: "voxels" }),
@@ -38,18 +43,9 @@ export const dogOptions = z.strictObject({
     description: "Picks nearer than this to a stronger one are left out",
     unit: "voxels",
   }),
-  borderVoxels: z.number().int().min(0).default(1).meta({ description: "Margin without picks at each face of the volume", unit: "voxels" }),
   maximumFlatness: z.number().min(0).max(1).default(0.75).meta({
     description: "Peaks that are flatter are left out, after they have kept weaker neighbours away: near 0 for balls and rods, near 1 on " +
-      "membranes; 1 keeps all",
-  }),
-  maskPath: z.string().optional().meta({
-    description: "MRC volume of the tomogram's shape: picks only where it is above 0.5; {id} stands for the tomogram's id",
-    format: "path",
-  }),
-  maximumScore: positive().optional().meta({
-    description: "Picks above this score are left out, after they have kept weaker neighbours away: gold beads",
-    unit: "standard deviations of the response",
+      "membranes and 1 on the volume's faces; 1 keeps all",
   }),
   maximumPicks: z.number().int().positive().optional().meta({ description: "Most picks in one tomogram, the strongest first" }),
   subvoxel: z.boolean().default(false).meta({ description: "Refine centres to parts of a voxel by a parabola through each peak" }),
@@ -64,6 +60,9 @@ export function dogFaults(options: DogOptions): string[] {
   if (diameter === undefined && (narrow === undefined || wide === undefined)) {
     return [`state "particleDiameterAngstrom", or both "sigmaNarrowVoxels" and "sigmaWideVoxels"`];
   }
+  if (options.furtherDiametersAngstrom.length > 0 && (diameter === undefined || narrow !== undefined || wide !== undefined)) {
+    return [`"furtherDiametersAngstrom" goes with "particleDiameterAngstrom", and without "sigmaNarrowVoxels" and "sigmaWideVoxels"`];
+  }
   if (narrow !== undefined && wide !== undefined && narrow >= wide) {
     return [`sigmaNarrowVoxels ${narrow} is not below sigmaWideVoxels ${wide}: particles are bright, the wide Gaussian is the background`];
   }
@@ -76,23 +75,30 @@ export interface Sigmas {
   readonly narrow: number;
   /** Voxels. */
   readonly wide: number;
+  /** The diameter that they belong to; `null` where both are stated. */
+  readonly diameterAngstrom: number | null;
   /** The arithmetic, when something was derived. */
   readonly derivation: string | null;
 }
 
 /**
- * The sigmas as stated, or from the particle's diameter.
+ * The sigmas as stated, or from the particle's diameter: one scale, and one more for each further diameter.
  * @throws {RangeError} When they are not in order, or there is no voxel size to derive them with.
  */
-export function sigmasOf(options: DogOptions, voxelSizeAngstrom: number): Sigmas {
+export function sigmasOf(options: DogOptions, voxelSizeAngstrom: number): Sigmas[] {
   const { particleDiameterAngstrom: diameter, sigmaNarrowVoxels, sigmaWideVoxels } = options;
   if (sigmaNarrowVoxels !== undefined && sigmaWideVoxels !== undefined) {
-    return { narrow: sigmaNarrowVoxels, wide: sigmaWideVoxels, derivation: null };
+    return [{ narrow: sigmaNarrowVoxels, wide: sigmaWideVoxels, diameterAngstrom: null, derivation: null }];
   }
   if (!(voxelSizeAngstrom > 0)) {
     throw new RangeError(`the voxel size is unknown: state source.options.voxelSizeAngstrom, or sigmaNarrowVoxels and sigmaWideVoxels`);
   }
-  const voxels = diameter! / voxelSizeAngstrom;
+  const diameters = [...new Set([diameter!, ...options.furtherDiametersAngstrom])];
+  return diameters.map((each) => scaleOf(each, options, voxelSizeAngstrom));
+}
+
+function scaleOf(diameter: number, { sigmaNarrowVoxels, sigmaWideVoxels }: DogOptions, voxelSizeAngstrom: number): Sigmas {
+  const voxels = diameter / voxelSizeAngstrom;
   const narrow = sigmaNarrowVoxels ?? NARROW_OF_DIAMETER * voxels, wide = sigmaWideVoxels ?? WIDE_OF_DIAMETER * voxels;
   if (narrow >= wide) {
     throw new RangeError(
@@ -104,6 +110,7 @@ export function sigmasOf(options: DogOptions, voxelSizeAngstrom: number): Sigmas
   return {
     narrow,
     wide,
+    diameterAngstrom: diameter,
     derivation: `particle diameter ${diameter} A / ${voxelSizeAngstrom} A = ${voxels.toFixed(2)} voxels; sigma ` +
       `${share(sigmaNarrowVoxels, NARROW_OF_DIAMETER, narrow, "narrow")}, ${share(sigmaWideVoxels, WIDE_OF_DIAMETER, wide, "wide")}`,
   };

@@ -6,12 +6,17 @@ import { checkPlugin } from "../../streams/check_plugin.ts";
 import bandPass from "../../plugins/denoisers/band_pass.ts";
 import deconvolution from "../../plugins/denoisers/deconvolution.ts";
 import gaussian from "../../plugins/denoisers/gaussian.ts";
+import localEnergy from "../../plugins/denoisers/local_energy.ts";
 import median from "../../plugins/denoisers/median.ts";
 import pairedVolume from "../../plugins/denoisers/paired_volume.ts";
 import rescale from "../../plugins/denoisers/rescale.ts";
 import boxes from "../../plugins/extractors/boxes.ts";
 import { writeMrcVolume } from "../../plugins/formats/mrc.ts";
 import { createRandom } from "../../plugins/kernels/random.ts";
+import edgeMargin from "../../plugins/operators/edge_margin.ts";
+import flatBoxes from "../../plugins/operators/flat_boxes.ts";
+import goldBeads from "../../plugins/operators/gold_beads.ts";
+import maskPicks from "../../plugins/operators/mask_picks.ts";
 import coordinates from "../../plugins/pickers/coordinates.ts";
 import dog from "../../plugins/pickers/dog.ts";
 
@@ -21,11 +26,16 @@ const SHAPE = [28, 32, 36] as const;
 const cases: [AnyPlugin, (folder: string) => Record<string, unknown>][] = [
   [dog, () => ({ particleDiameterAngstrom: 80, threshold: { deviations: 2 } })],
   [coordinates, (folder) => ({ path: `${folder}/picks.csv` })],
+  [maskPicks, (folder) => ({ path: `${folder}/sample_0_paired.mrc` })],
+  [edgeMargin, () => ({ marginVoxels: 4 })],
+  [goldBeads, () => ({ leastDeviations: 4 })],
+  [flatBoxes, () => ({ particleDiameterAngstrom: 80 })],
   [boxes, () => ({ boxVoxels: 8 })],
   [gaussian, () => ({ sigmaVoxels: 1 })],
   [median, () => ({})],
   [bandPass, () => ({ lowPassAngstrom: 40 })],
   [deconvolution, () => ({ defocusAngstrom: 30000 })],
+  [localEnergy, () => ({ particleDiameterAngstrom: 80 })],
   [rescale, () => ({ voxelSizeAngstrom: 20 })],
   [pairedVolume, (folder) => ({ folder, suffix: "_paired" })],
 ];

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import type { Picks, Triple } from "../../../streams/contract.ts";
 import { InputError, RunError } from "../../../streams/errors.ts";
 import dog from "../../../plugins/pickers/dog.ts";
-import { writeMrcVolume } from "../../../plugins/formats/mrc.ts";
 import { createRandom } from "../../../plugins/kernels/random.ts";
 import { memoryContext, memoryTomogram, memoryVolume } from "../memory_context.ts";
 import scipy from "../../fixtures/dog.json" with { type: "json" };
@@ -16,7 +15,6 @@ const options = {
   sigmaWideVoxels: scipy.sigmaWideVoxels,
   minimumDistanceVoxels: scipy.distance,
   deviation: "standard",
-  borderVoxels: 0,
   maximumFlatness: 1,
   threshold: { deviations: scipy.deviations },
 };
@@ -37,7 +35,7 @@ function blobs(centres: readonly number[][], size: number, key: string, height =
       centres.reduce((sum, [a, b, c, h = 1]) => sum + h * height * Math.exp(-((x - a) ** 2 + (y - b) ** 2 + (z - c) ** 2) / 18), 0);
   });
 }
-const sigmas = { borderVoxels: 0, sigmaNarrowVoxels: 2.5, sigmaWideVoxels: 5, minimumDistanceVoxels: 8 };
+const sigmas = { sigmaNarrowVoxels: 2.5, sigmaWideVoxels: 5, minimumDistanceVoxels: 8 };
 
 /** Picks as `x,y,z -> score`, strongest first. */
 function strongestFirst(picks: Picks): number[][] {
@@ -72,49 +70,38 @@ Deno.test("`dog` hands out neighbours together: rows of 32 x 32 voxels along x",
   assert.deepEqual(keys, [...keys].sort((a, b) => a - b));
 });
 
-Deno.test("`dog` finds particles, keeps the border, the mask and the maximum number", async () => {
+Deno.test("`dog` finds particles and keeps the maximum number", async () => {
   const centres = [[12, 14, 20], [30, 33, 9], [38, 10, 36], [10, 38, 37], [4, 24, 24]], size = 48;
   const voxels = blobs(centres, size, "find"), cube: Triple = [size, size, size];
   const near = (picks: Picks) =>
     triples(picks.centresXyz).map((p) => centres.findIndex((c) => Math.hypot(p[0] - c[0], p[1] - c[1], p[2] - c[2]) < 3));
   const all = near((await pick({ ...sigmas, threshold: { deviations: 6 } }, voxels, cube)).picks);
   assert.deepEqual([...all].sort(), [0, 1, 2, 3, 4]);
-  const inner = near((await pick({ ...sigmas, threshold: { deviations: 6 }, borderVoxels: 8 }, voxels, cube)).picks);
-  assert.deepEqual(inner, all.filter((i) => i !== 4));
   const few = await pick({ ...sigmas, threshold: { deviations: 6 }, maximumPicks: 2 }, voxels, cube);
   const strongest = strongestFirst((await pick({ ...sigmas, threshold: { deviations: 6 } }, voxels, cube)).picks).slice(0, 2);
   assert.deepEqual(strongestFirst(few.picks), strongest);
   assert.match(few.context.told.at(-1)!.message, /5 picks, the strongest 2 are kept/);
-
-  const folder = await Deno.makeTempDir();
-  try {
-    const path = `${folder}/memory_mask.mrc`, mask = Float32Array.from(voxels, (_, i) => i % size < 24 ? 1 : 0);
-    await writeMrcVolume(path, { shapeZyx: cube, voxelSizeAngstrom: 10, voxels: mask });
-    const masked = await pick({ ...sigmas, threshold: { deviations: 6 }, maskPath: `${folder}/{id}_mask.mrc` }, voxels, cube);
-    assert.deepEqual(near(masked.picks), all.filter((i) => centres[i][0] < 24));
-    await assert.rejects(
-      pick({ ...options, maskPath: path }),
-      (e: Error) => e instanceof InputError && /48 x 48 x 48 voxels, the tomogram 26 x 20 x 16/.test(e.message),
-    );
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
 });
 
-Deno.test("`dog` leaves out gold beads above maximumScore, and what lies close to them", async () => {
-  const centres = [[12, 14, 20], [30, 33, 9, 40], [38, 10, 36]], size = 48;
-  const { picks, context } = await pick({ ...sigmas, threshold: { deviations: 6 }, maximumScore: 60 }, blobs(centres, size, "gold"), [
-    size,
-    size,
-    size,
-  ]);
-  assert.equal(picks.score.length, 2);
-  assert.deepEqual(context.told.filter(({ type }) => type === "drop"), [{
-    type: "drop",
-    code: "drop",
-    message: "score above maximumScore 60",
-    count: 1,
-  }]);
+Deno.test("`dog` looks for several sizes at once and says which one each pick has", async () => {
+  const size = 56, small = [14, 14, 28], large = [40, 38, 28], random = createRandom(6, "sizes");
+  const voxels = Float32Array.from({ length: size ** 3 }, (_, i) => {
+    const x = i % size, y = Math.floor(i / size) % size, z = Math.floor(i / size / size);
+    const ball = (c: number[], r: number) => Math.hypot(x - c[0], y - c[1], z - c[2]) <= r ? 1 : 0;
+    return 0.3 * random.normal() + ball(small, 4) + ball(large, 10);
+  });
+  const given = { particleDiameterAngstrom: 200, minimumDistanceVoxels: 10, threshold: { deviations: 6 }, maximumFlatness: 1 };
+  const both = (await pick({ ...given, furtherDiametersAngstrom: [80] }, voxels, [size, size, size])).picks;
+  const found = triples(both.centresXyz).map((p, i) => [p, both.columns.diameterAngstrom[i]] as const);
+  for (const [centre, diameter] of [[small, 80], [large, 200]] as const) {
+    const near = found.filter(([p]) => Math.hypot(p[0] - centre[0], p[1] - centre[1], p[2] - centre[2]) < 2);
+    assert.deepEqual(near.map(([, own]) => own), [diameter]);
+  }
+  // One scale alone gives the same scores there as it does beside others.
+  const alone = (await pick(given, voxels, [size, size, size])).picks;
+  assert.deepEqual(alone.columns, {});
+  const large1 = strongestFirst(alone)[0], large2 = strongestFirst(both).find((p) => p.slice(0, 3).join() === large1.slice(0, 3).join());
+  assert.deepEqual(large2, large1);
 });
 
 Deno.test("`dog` leaves out flat peaks and counts them", async () => {
@@ -126,9 +113,9 @@ Deno.test("`dog` leaves out flat peaks and counts them", async () => {
     const sheet = Math.exp(-((x - 36) ** 2) / 18) * (1 + 0.3 * Math.exp(-((y - 20) ** 2 + (z - 20) ** 2) / 200));
     return 0.05 * random.normal() + ball + sheet;
   });
-  const all = await pick({ ...sigmas, borderVoxels: 6, threshold: { absolute: 0.1 }, maximumFlatness: 1 }, voxels, [size, size, size]);
+  const all = await pick({ ...sigmas, threshold: { absolute: 0.1 }, maximumFlatness: 1 }, voxels, [size, size, size]);
   assert.ok(all.picks.score.length >= 2);
-  const { picks, context } = await pick({ ...sigmas, borderVoxels: 6, threshold: { absolute: 0.1 } }, voxels, [size, size, size]);
+  const { picks, context } = await pick({ ...sigmas, threshold: { absolute: 0.1 } }, voxels, [size, size, size]);
   assert.equal(picks.score.length, 1);
   assert.ok(Math.hypot(picks.centresXyz[0] - 14, picks.centresXyz[1] - 24, picks.centresXyz[2] - 24) < 1.5);
   assert.deepEqual(context.told.map(({ message, count }) => [message, count]), [[
@@ -181,6 +168,7 @@ Deno.test("`dog` checks its options", () => {
   assert.match(faults({})[0], /state "particleDiameterAngstrom", or both/);
   assert.match(faults({ sigmaNarrowVoxels: 2 })[0], /state "particleDiameterAngstrom", or both/);
   assert.match(faults({ sigmaNarrowVoxels: 5, sigmaWideVoxels: 2 })[0], /5 is not below sigmaWideVoxels 2/);
+  assert.match(faults({ particleDiameterAngstrom: 240, furtherDiametersAngstrom: [90], sigmaWideVoxels: 9 })[0], /without "sigmaNarrow/);
   assert.deepEqual(faults({ particleDiameterAngstrom: 240 }), []);
   assert.equal(dog.options.safeParse({ threshold: { deviations: 3, absolute: 2 } }).success, false);
 });
