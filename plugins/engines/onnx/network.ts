@@ -8,7 +8,7 @@ import { nadamStep } from "../nadam.ts";
 import type { Feed, Network, NetworkSpec, NetworkState } from "../network.ts";
 import { CancelledError, type EngineHost } from "../serve_engine.ts";
 import { checkState, inspectNetwork, isTrained, type NetworkShapes, sizeOf } from "../shapes.ts";
-import { availableBytes, isOutOfMemory } from "./memory.ts";
+import { availableBytes, isOutOfMemory } from "../memory.ts";
 import * as models from "./models.ts";
 import { INVERSE_COUNT } from "./pass.ts";
 

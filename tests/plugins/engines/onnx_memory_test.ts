@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as ort from "onnxruntime-node";
 import { OnnxNetwork } from "../../../plugins/engines/onnx/network.ts";
-import { isOutOfMemory } from "../../../plugins/engines/onnx/memory.ts";
+import { isOutOfMemory } from "../../../plugins/engines/memory.ts";
 import { sampleBatch, smallYopo, unevenState } from "./sample_networks.ts";
 
 const spec = smallYopo("softmaxCrossEntropy");
