@@ -43,5 +43,6 @@ export const builtIns: Readonly<Record<string, () => Promise<{ default: AnyPlugi
   report: () => import("./sinks/report.ts"),
   onnx: () => import("./engines/onnx/mod.ts"),
   tfjs: () => import("./engines/tfjs/mod.ts"),
+  onednn: () => import("./engines/onednn/mod.ts"),
   auto: () => import("./engines/auto.ts"),
 };

@@ -1,11 +1,12 @@
 """The peer of tests/bench/engines.ts: YOPO in PyTorch on the CPU, one training step or one forward pass.
 
 Usage: python engines_torch.py --box 24 --channels 64,80,...,208 --features 1024 --batch 8 --threads 2 --mode train --seconds 5
-(apt: python3-torch, or any newer PyTorch.) Prints one JSON line with the shortest and the median time per subtomogram in ms.
+(apt: python3-torch, or any newer PyTorch.) Prints one JSON line: times per subtomogram in ms (`processor`: user and system time of all threads), peak memory in MiB.
 """
 import argparse
 import json
 import os
+import resource
 import time
 
 for key in [name for name in os.environ if "OPENBLAS" in name]:
@@ -68,10 +69,12 @@ model.train(a.mode == "train")
 step()
 step()
 times = []
+processor = time.process_time()
 begin = time.perf_counter()
-while len(times) < 3 or time.perf_counter() - begin < a.seconds:
+while len(times) < 2 or time.perf_counter() - begin < a.seconds:
     start = time.perf_counter()
     step()
     times.append((time.perf_counter() - start) * 1e3 / a.batch)
-times.sort()
-print(json.dumps({"version": torch.__version__, "shortest": times[0], "median": times[len(times) // 2]}))
+processor = (time.process_time() - processor) * 1e3 / a.batch / len(times)
+print(json.dumps({"version": torch.__version__, "shortest": min(times), "mean": sum(times) / len(times), "processor": processor,
+                  "peakMiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))

@@ -52,7 +52,24 @@ export function openLibrary(path?: string): OnednnLibrary {
   );
 }
 
+/** What says how OpenMP's threads wait. */
+const WAITING = ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"] as const;
+
+/**
+ * Loads a library while OpenMP is told that waiting threads sleep, unless the user has said how they should wait: spinning ones took twice the
+ * processor time on a busy machine. OpenMP reads this once, when it is loaded.
+ */
 function open(name: string): OnednnLibrary {
+  if (WAITING.some((variable) => Deno.env.has(variable))) return load(name);
+  Deno.env.set("OMP_WAIT_POLICY", "passive");
+  try {
+    return load(name);
+  } finally {
+    Deno.env.delete("OMP_WAIT_POLICY");
+  }
+}
+
+function load(name: string): OnednnLibrary {
   const probe = Deno.dlopen(name, versionSymbols);
   const view = new Deno.UnsafePointerView(probe.symbols.dnnl_version()!);
   const [major, minor, patch, runtime] = [view.getInt32(0), view.getInt32(4), view.getInt32(8), view.getUint32(24)];
