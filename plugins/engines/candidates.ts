@@ -4,6 +4,7 @@
  */
 import type { AnyPlugin, EngineFinding, PluginContext } from "../../streams/contract.ts";
 import type { Engine } from "./network.ts";
+import { onednnLibraries } from "./onednn/presence.ts";
 import { graphicsDrivers } from "./tfjs/presence.ts";
 
 /** One way of computing: a plugin of kind engine and the options that choose it. */
@@ -40,6 +41,7 @@ function builtIn(
 /** Fastest first. A new engine is one entry here and one line in plugins/mod.ts. */
 export const candidates: readonly Candidate[] = [
   builtIn("tfjs", () => import("./tfjs/mod.ts"), { backend: "webgpu" }, graphicsDrivers),
+  builtIn("onednn", () => import("./onednn/mod.ts"), {}, onednnLibraries),
   builtIn("onnx", () => import("./onnx/mod.ts")),
 ];
 

@@ -17,7 +17,10 @@ export function availableBytes(): number {
   return available;
 }
 
-/** Whether an error of ONNX Runtime means that memory ran out. */
+/** Whether an error of an engine's library, or of JavaScript, means that memory ran out. */
 export function isOutOfMemory(error: unknown): boolean {
-  return error instanceof Error && /bad_alloc|failed to allocate|out of memory|available memory of/i.test(error.message);
+  return error instanceof Error &&
+    /bad_alloc|failed to allocate|out of memory|available memory of|array buffer allocation failed|invalid array buffer length/i.test(
+      error.message,
+    );
 }

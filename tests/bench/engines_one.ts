@@ -18,7 +18,9 @@ import type { PluginContext } from "../../streams/contract.ts";
 const CLASSES = 16;
 const { values: flags } = parseArgs({
   options: {
-    ...Object.fromEntries(["engine", "options", "width", "box", "batch", "threads", "mode", "seconds"].map((name) => [name, { type: "string" }])),
+    ...Object.fromEntries(
+      ["engine", "options", "width", "box", "batch", "threads", "mode", "seconds"].map((name) => [name, { type: "string" }]),
+    ),
   } as Record<string, { type: "string" }>,
 });
 const [width, box, batch, threads, seconds] = [flags.width, flags.box, flags.batch, flags.threads, flags.seconds].map(Number);

@@ -4,11 +4,11 @@
  */
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { RunError } from "../../../streams/errors.ts";
+import { BatchHalving } from "../halving.ts";
 import { nadamStep } from "../nadam.ts";
-import type { Feed, Network, NetworkSpec, NetworkState } from "../network.ts";
-import { CancelledError, type EngineHost } from "../serve_engine.ts";
+import type { Feed, Network, NetworkSpec, NetworkState, Optimiser } from "../network.ts";
+import type { EngineHost } from "../serve_engine.ts";
 import { checkState, inspectNetwork, isTrained, type NetworkShapes, sizeOf } from "../shapes.ts";
-import { availableBytes, isOutOfMemory } from "../memory.ts";
 import * as models from "./models.ts";
 import { INVERSE_COUNT } from "./pass.ts";
 
@@ -21,11 +21,6 @@ export interface Runtime {
   /** Opens a session for a model. */
   open(model: models.Model): Promise<InferenceSession>;
 }
-
-/** Rows that inference runs at a time: always as many, so that no row's result depends on how many came with it. */
-const INFERENCE_ROWS = 8;
-/** Share of the memory at hand that one pass may plan with. */
-const MEMORY_SHARE = 0.8;
 
 /** Weights live in two sets of arrays: a step reads one and writes the other, which then change places. */
 interface Slot {
@@ -42,17 +37,16 @@ export class OnnxNetwork implements Network {
   readonly #sessions = new Map<string, { readonly session: InferenceSession; readonly model: models.Model }>();
   readonly #pooled = new Map<string, { mean: Float64Array; meanSquare: Float64Array }>();
   #pooledRows = 0;
+  readonly #halving: BatchHalving;
   #step = 0;
   #momentumProduct = 1;
-  #inferenceRows = INFERENCE_ROWS;
-  #largestTrainingBatch = Infinity;
-  /** Largest batch that was trained: its memory is held already. */
-  #provenBatch = 1;
 
   constructor(runtime: Runtime, spec: NetworkSpec, initial: NetworkState) {
     this.spec = spec;
     this.#runtime = runtime;
     this.#shapes = inspectNetwork(spec);
+    const bytes = models.bytesPerRow(this.#shapes, true);
+    this.#halving = new BatchHalving(runtime.host, this.#shapes, (rows) => rows * bytes);
     this.#setState(initial);
   }
 
@@ -65,25 +59,14 @@ export class OnnxNetwork implements Network {
       `infer ${graphOutputs.join()}`,
       () => models.inferenceModel(this.#shapes, graphOutputs, block),
     );
-    let first = 0;
-    while (first < count) {
-      if (this.#runtime.host.cancelled()) throw new CancelledError("cancelled");
-      const rows = this.#inferenceRows;
-      const used = Math.min(rows, count - first);
+    await this.#halving.infer(count, async (first, used, rows) => {
       const feeds = { ...this.#parameters(model), ...this.#rows(model, inputs, first, used, rows) };
-      try {
-        const fetched = await session.run(feeds, graphOutputs);
-        for (const id of graphOutputs) {
-          const size = sizeOf(this.#shapes.shapes.get(id)!);
-          results[id].set((fetched[id].data as Float32Array).subarray(0, used * size), first * size);
-        }
-        first += used;
-      } catch (error) {
-        if (!isOutOfMemory(error) || rows === 1) throw this.#explain(error, rows);
-        this.#inferenceRows = rows >> 1;
-        this.#warnHalved("inference", rows, this.#inferenceRows);
+      const fetched = await session.run(feeds, graphOutputs);
+      for (const id of graphOutputs) {
+        const size = sizeOf(this.#shapes.shapes.get(id)!);
+        results[id].set((fetched[id].data as Float32Array).subarray(0, used * size), first * size);
       }
-    }
+    });
     return results;
   }
 
@@ -94,11 +77,25 @@ export class OnnxNetwork implements Network {
     learningRate: number,
     trainable?: readonly string[],
   ): Promise<{ readonly loss: number }> {
-    if (this.#runtime.host.cancelled()) throw new CancelledError("cancelled");
     const optimiser = this.spec.optimiser;
     if (!optimiser) throw new RunError("the network has no optimiser: it cannot be trained");
-    if (!this.#fits(count)) this.#halveTraining(count);
-    if (count > this.#largestTrainingBatch) return await this.#trainHalves(inputs, targets, count, learningRate, trainable);
+    const loss = await this.#halving.train(
+      inputs,
+      targets,
+      count,
+      (...batch) => this.#trainBatch(...batch, learningRate, optimiser, trainable),
+    );
+    return { loss };
+  }
+
+  async #trainBatch(
+    inputs: Feed,
+    targets: Float32Array,
+    count: number,
+    learningRate: number,
+    optimiser: Optimiser,
+    trainable?: readonly string[],
+  ): Promise<number> {
     const { session, model } = await this.#session(
       `train ${trainable ? [...trainable].sort().join() : "*"}`,
       () => models.trainingModel(this.#shapes, optimiser, this.#runtime.block, trainable),
@@ -116,21 +113,14 @@ export class OnnxNetwork implements Network {
     const fetches: Record<string, Tensor> = { [models.LOSS]: loss };
     const replaced = model.outputs.filter((name) => name.endsWith(models.NEXT)).map((name) => name.slice(0, -models.NEXT.length));
     for (const name of replaced) fetches[name + models.NEXT] = this.#spare(name);
-    try {
-      await session.run(feeds, fetches);
-    } catch (error) {
-      if (!isOutOfMemory(error) || count === 1) throw this.#explain(error, count);
-      this.#halveTraining(count);
-      return await this.#trainHalves(inputs, targets, count, learningRate, trainable);
-    }
+    await session.run(feeds, fetches);
     for (const name of replaced) {
       const slot = this.#slots.get(name)!;
       [slot.current, slot.spare] = [slot.spare!, slot.current];
     }
-    this.#provenBatch = Math.max(this.#provenBatch, count);
     this.#step++;
     this.#momentumProduct = scalars.momentumProduct;
-    return { loss: (loss.data as Float32Array)[0] };
+    return (loss.data as Float32Array)[0];
   }
 
   async gradients(inputs: Feed, targets: Float32Array, count: number) {
@@ -149,7 +139,7 @@ export class OnnxNetwork implements Network {
   }
 
   async calibrate(inputs: Feed, count: number, first: boolean): Promise<void> {
-    if (this.#runtime.host.cancelled()) throw new CancelledError("cancelled");
+    this.#halving.throwIfCancelled();
     const { session, model } = await this.#session("calibrate", () => models.calibrationModel(this.#shapes, this.#runtime.block));
     if (model.outputs.length === 0) return;
     const fetched = await session.run({ ...this.#parameters(model), ...this.#rows(model, inputs, 0, count, count) });
@@ -205,55 +195,6 @@ export class OnnxNetwork implements Network {
     }
     this.#step = state.step;
     this.#momentumProduct = state.momentumProduct;
-  }
-
-  /** Whether memory seems to suffice for a training batch. Asked beforehand, since systems kill a process rather than refuse it memory. */
-  #fits(count: number): boolean {
-    const more = count - this.#provenBatch;
-    return more <= 0 || count > this.#largestTrainingBatch ||
-      more * models.bytesPerRow(this.#shapes, true) < availableBytes() * MEMORY_SHARE;
-  }
-
-  async #trainHalves(
-    inputs: Feed,
-    targets: Float32Array,
-    count: number,
-    learningRate: number,
-    trainable?: readonly string[],
-  ): Promise<{ readonly loss: number }> {
-    const half = count >> 1;
-    let loss = 0;
-    for (const [first, rows] of [[0, half], [half, count - half]]) {
-      const part: Record<string, Float32Array> = {};
-      for (const [name, shape] of this.#shapes.feeds) {
-        part[name] = inputs[name].subarray(first * sizeOf(shape), (first + rows) * sizeOf(shape));
-      }
-      const size = targets.length / count;
-      const step = await this.trainStep(part, targets.subarray(first * size, (first + rows) * size), rows, learningRate, trainable);
-      loss += step.loss * rows / count;
-    }
-    return { loss };
-  }
-
-  #halveTraining(count: number): void {
-    this.#largestTrainingBatch = Math.ceil(count / 2);
-    this.#warnHalved("training", count, this.#largestTrainingBatch);
-  }
-
-  #warnHalved(what: string, from: number, to: number): void {
-    this.#runtime.host.warn(
-      "batch-halved",
-      `${what} with ${from} boxes at a time does not fit into memory: going on with ${to}` +
-        (what === "training" ? " (twice as many, smaller steps)" : ""),
-    );
-  }
-
-  #explain(error: unknown, rows: number): unknown {
-    if (!isOutOfMemory(error)) return error;
-    const need = Math.ceil(rows * models.bytesPerRow(this.#shapes, true) / 2 ** 20);
-    return new RunError(
-      `memory runs out with ${rows} box at a time (about ${need} MiB): make the boxes smaller, the network narrower, or run on a larger machine`,
-    );
   }
 
   async #session(key: string, build: () => models.Model) {

@@ -177,3 +177,22 @@ function relative(given: ArrayLike<number>, expected: ArrayLike<number>): number
   assert.equal(given.length, expected.length);
   return length(Array.from(expected, (value, i) => given[i] - value)) / length(expected);
 }
+
+/** Registers a test that what one engine has learnt goes on in another, and comes back whole. */
+export function exchangeTest(name: string, open: () => Promise<Engine>, openOther: () => Promise<Engine>): void {
+  Deno.test(`${name}: a state goes on in another engine with the same predictions, and comes back whole`, async () => {
+    await using ours = await open();
+    await using other = await openOther();
+    const spec = smallYopo("softmaxCrossEntropy");
+    const { inputs, targets } = sampleBatch(spec, COUNT, 3);
+    await using first = await ours.compile(spec, unevenState(spec, 21));
+    for (let step = 0; step < 3; step++) await first.trainStep(copyFeed(inputs), targets, COUNT, 1e-3);
+    await using second = await other.compile(spec, await first.state());
+    await using third = await ours.compile(spec, await second.state());
+    assert.deepEqual(await third.state(), await first.state());
+    const [a, b] = await Promise.all([first, second].map((network) => network.infer({ x: inputs.x.slice() }, COUNT, ["head"])));
+    assert.ok(relative(b.head, a.head) < PASS, `predictions ${relative(b.head, a.head)} apart`);
+    const [c, d] = await Promise.all([first, second].map((network) => network.trainStep(copyFeed(inputs), targets, COUNT, 1e-3)));
+    assert.ok(Math.abs(c.loss - d.loss) < LOSS * Math.abs(d.loss), `losses ${c.loss} and ${d.loss}`);
+  });
+}
