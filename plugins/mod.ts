@@ -36,6 +36,7 @@ export const builtIns: Readonly<Record<string, () => Promise<{ default: AnyPlugi
   ddbi: () => import("./scorers/ddbi.ts"),
   em: () => import("./refiners/em.ts"),
   average: () => import("./aligners/average.ts"),
+  refined: () => import("./aligners/refined.ts"),
   "conv-decoder": () => import("./decoders/conv_decoder.ts"),
   "relion-star": () => import("./sinks/relion_star.ts"),
   "particles-table": () => import("./sinks/particles_table.ts"),

@@ -326,6 +326,13 @@ export interface Refinement {
   readonly shiftsXyz: Float64Array;
   /** For the report: one row a round (k, log-likelihood, held-out log-likelihood, what was split and merged). */
   readonly trace: readonly Readonly<Record<string, number | string>>[];
+  /**
+   * False: the refiner itself does not vouch for these labels, because boxes that made no average are explained by the averages no better
+   * than by nothing; a learner then keeps the labels that it had. Left out: it does.
+   */
+  readonly trusted?: boolean;
+  /** Named figures without truth, for the iteration. */
+  readonly figures?: Readonly<Record<string, number>>;
 }
 
 // ---------------------------------------------------------------- after learning

@@ -7,6 +7,7 @@ import type { BoxStore, Iteration, Learner, State } from "./contract.ts";
 import { exists, loadBundle, removeIfThere, saveBundle } from "./bundle.ts";
 import { InputError, RunError } from "./errors.ts";
 import type { Ledger } from "./ledger.ts";
+import { classFlows, classSizes, loadLabeling, saveLabeling } from "./lineage.ts";
 
 /** Checkpoints that are kept beside the best. */
 const LATEST_KEPT = 2;
@@ -46,12 +47,19 @@ export function heldOutBoxes(rows: Int32Array, fraction: number, seed: number): 
   return heldOut;
 }
 
-/** Runs `learner` to its end, from the newest whole checkpoint in `folder` when there is one. */
+/** Folders of a run that learning writes into. */
+export interface LearnFolders {
+  readonly checkpoints: string;
+  /** The labels of every iteration: what the learner started from is never lost. */
+  readonly labelings: string;
+}
+
+/** Runs `learner` to its end, from the newest whole checkpoint when there is one. */
 export async function driveLearner(
   learner: Learner,
   boxes: BoxStore,
   heldOut: Uint8Array,
-  folder: string,
+  { checkpoints: folder, labelings }: LearnFolders,
   ledger: Ledger,
   signal: AbortSignal,
   onIteration: (iteration: Iteration) => void,
@@ -70,12 +78,17 @@ export async function driveLearner(
         criteria: iteration.clustering.criteria,
         figures: iteration.figures,
       };
+      const { labels, classIds } = iteration.clustering, named = labels.map((slot) => classIds[slot]);
+      saveLabeling(labelings, iteration.index, named);
+      const previous = loadLabeling(labelings, iteration.index - 1);
       saveBundle(checkpointPath(folder, iteration.index), { ...facts }, await learner.save());
       ledger.setIteration(iteration.index, {
         iteration: iteration.index,
         ...iteration.figures,
         best: iteration.best ? 1 : 0,
         k: iteration.clustering.k,
+        classSizes: classSizes(named),
+        ...(previous?.length === named.length ? { classFlows: classFlows(previous, named) } : {}),
       });
       prune(folder, best);
       onIteration(iteration);

@@ -113,16 +113,29 @@ async function learnClasses(session: Session, learn: LoadedLearner): Promise<Omi
   const { state, ...learnt } = await session.timed(
     "learning",
     () =>
-      session.within(learn.label, () =>
-        driveLearner(learner, boxes, heldOut, `${dir}/checkpoints`, ledger, signal, (iteration) => {
-          const { k } = iteration.clustering, { ddbi, labelChange } = iteration.figures;
-          const change = labelChange === null || labelChange === undefined ? "" : `, ${(100 * labelChange).toFixed(1)} % of labels changed`;
-          progress.log(
-            `iteration ${iteration.index}: K ${k}${change}${ddbi === null || ddbi === undefined ? "" : `, DDBI ${ddbi.toFixed(3)}`}${
-              iteration.best ? ", best so far" : ""
-            }`,
-          );
-        })),
+      session.within(
+        learn.label,
+        () =>
+          driveLearner(
+            learner,
+            boxes,
+            heldOut,
+            { checkpoints: `${dir}/checkpoints`, labelings: `${dir}/labelings` },
+            ledger,
+            signal,
+            (iteration) => {
+              const { k } = iteration.clustering, { ddbi, labelChange } = iteration.figures;
+              const change = labelChange === null || labelChange === undefined
+                ? ""
+                : `, ${(100 * labelChange).toFixed(1)} % of labels changed`;
+              progress.log(
+                `iteration ${iteration.index}: K ${k}${change}${ddbi === null || ddbi === undefined ? "" : `, DDBI ${ddbi.toFixed(3)}`}${
+                  iteration.best ? ", best so far" : ""
+                }`,
+              );
+            },
+          ),
+      ),
   );
   ledger.setFact("learnt", learnt);
 

@@ -150,14 +150,15 @@ class Disca implements Learner {
 
   #finished(): Iteration["finished"] | undefined {
     const { iteration, stableFor, k, labeller } = this.#now();
-    const { maxIterations, stableIterations } = this.options;
+    const { maxIterations, stableIterations, refinedIterations } = this.options;
+    const most = labeller === "refine" ? Math.min(maxIterations, 1 + refinedIterations) : maxIterations;
     const refining = this.parts.refine !== undefined && iteration === 0;
     // One class gives the embedder nothing to learn; only the refiner may still find more.
     if (k === 1 && !refining && (labeller === "refine" || this.options.recipe === "default")) return "converged";
     if (stableFor >= stableIterations) return "converged";
     if (refining && maxIterations > 0) return undefined;
     // An embedder that cannot learn would say the same in every iteration.
-    return iteration >= maxIterations || !this.parts.embed.trainable ? "maximum" : undefined;
+    return iteration >= most || !this.parts.embed.trainable ? "maximum" : undefined;
   }
 
   /** Iteration 0: labels before any training. */
@@ -198,6 +199,13 @@ class Disca implements Learner {
     }
     const start: Clustering = { k: before.k, labels: subset.map((i) => before.labels[i]), classIds: before.classIds, criteria: [] };
     const refinement = await parts.refine!.refine(boxes, subset, start, 1);
+    if (refinement.trusted === false) {
+      context.note("refine-declined", "alignment found nothing that boxes left out of the averages bear out: the labels of the start stay");
+      const features = await embedAll(this.#embedder(before.started), boxes, all, context, signal);
+      this.#progress = { ...before, iteration: 1 };
+      const same: Clustering = { k: before.k, labels: before.labels, classIds: before.classIds, criteria: refinement.trace.map(numbersOf) };
+      return await this.#report(survey, features, same, { loss: null, labelChange: 0, ...refinement.figures });
+    }
     const { k } = refinement;
     const named = this.#name(start, { k, labels: refinement.labels, classIds: new Int32Array(k), criteria: [] });
     this.#posterior = await posteriorOfAll(parts.refine!, boxes, k, context, signal);
@@ -221,6 +229,7 @@ class Disca implements Learner {
     return await this.#report(survey, features, clustering, {
       loss: null,
       labelChange: changed(before, { labels, classIds: named.classIds }),
+      ...refinement.figures,
     });
   }
 
@@ -319,7 +328,7 @@ class Disca implements Learner {
     survey: Survey,
     features: Features,
     clustering: Clustering,
-    figures: { loss: number | null; labelChange: number | null },
+    figures: { loss: number | null; labelChange: number | null; [name: string]: number | null },
   ): Promise<Iteration> {
     const { context, options, parts } = this;
     const { boxes, fitted, probe, signal } = survey;

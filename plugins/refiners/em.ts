@@ -13,6 +13,7 @@ import { crossFit, evidenceOf } from "./em/compare.ts";
 import { type Fit, fitReferences, labelsOf } from "./em/fit.ts";
 import { describeClasses } from "./em/outcome.ts";
 import { searchPlan, storedFrequency } from "./em/plan.ts";
+import { judge } from "./em/judge.ts";
 import { Session } from "./em/session.ts";
 import { searchClasses, type TraceRow } from "./em/split_merge.ts";
 import { type Model, modelFromState, modelToState } from "./em/model.ts";
@@ -68,17 +69,18 @@ class Em implements Refiner {
     const plan = searchPlan(b, options), trace: TraceRow[] = [];
     const members = Int32Array.from({ length: n }, (_, i) => i);
     const steps = 2 * options.maximumRounds + 2;
-    const found = await searchClasses(session, members, labels, start.k, plan, (row) => {
+    const { fit: found, tried } = await searchClasses(session, members, labels, start.k, plan, (row) => {
       trace.push(row);
       context.progress(Math.min(trace.length, steps - 1), steps);
     });
-    await this.#sayWhetherAnythingIsThere(session, members, found);
+    const trusted = await this.#sayWhetherAnythingIsThere(session, members, found);
     // The search is over: all boxes make the final references, and each is labelled by references that it did not help to make.
     session.training.fill(1);
     const fit = await fitReferences(session, members, found, plan.fit, true);
     const crossed = await crossFit(session, fit, FOLDS);
     const k = fit.volumes.length;
     const outcome = await describeClasses(session, { ...fit, poses: crossed.poses }, crossed.posterior, b);
+    const { classes, figures } = await judge(session, fit, crossed, tried, plan.fit);
     this.#model = {
       boxVoxels: b,
       seed: session.seed,
@@ -90,9 +92,11 @@ class Em implements Refiner {
       labels: labelsOf(crossed.posterior, k),
       eulerZyzDegrees: outcome.eulerZyzDegrees,
       shiftsXyz: outcome.shiftsXyz,
+      averages: outcome.averages,
+      judgement: classes,
     };
     context.progress(steps, steps);
-    return { k, labels: this.#model.labels, posterior: crossed.posterior, trace, ...outcome };
+    return { k, labels: this.#model.labels, posterior: crossed.posterior, trace, ...outcome, trusted, figures };
   }
 
   async predict(voxels: Float32Array, count: number, boxVoxels: number, geometries: readonly Geometry[]): Promise<Float32Array> {
@@ -128,9 +132,9 @@ class Em implements Refiner {
   }
 
   /** Warns when boxes that made no reference are no better explained by the references than by nothing. */
-  async #sayWhetherAnythingIsThere(session: Session, members: Int32Array, found: Fit): Promise<void> {
+  async #sayWhetherAnythingIsThere(session: Session, members: Int32Array, found: Fit): Promise<boolean> {
     const { mean, error } = await evidenceOf(session, members.filter((i) => session.training[i] === 0), found);
-    if (mean > EVIDENCE_ERRORS * error) return;
+    if (mean > EVIDENCE_ERRORS * error) return true;
     this.context.warn(
       "no-signal",
       `held-out boxes are not explained better by the class averages than by nothing (${mean.toFixed(2)} +- ${
@@ -138,6 +142,7 @@ class Em implements Refiner {
       } nats a box): ` +
         "these averages show noise; check contrast, picks and box size",
     );
+    return false;
   }
 
   #sayWhatIsAssumed(geometries: readonly Geometry[]): void {

@@ -8,7 +8,7 @@ import { paddedSide } from "../../kernels/alignment/volume.ts";
 import { centreOnBlob, centreOnReferences } from "../../refiners/em/centring.ts";
 import { evidenceOf } from "../../refiners/em/compare.ts";
 import { climbFit, type Fit, fitLabels, type FitPlan, fitReferences } from "../../refiners/em/fit.ts";
-import { movePoses } from "../../refiners/em/outcome.ts";
+import { movePoses } from "../../refiners/em/centring.ts";
 import { type References, Session } from "../../refiners/em/session.ts";
 
 /** What is known of the class before. */

@@ -106,3 +106,21 @@ export function adoptVolume(volume: Float32Array, fromKMax: number, toKMax: numb
   }
   return out;
 }
+
+/** The same volume with what lay at `centre` (x, y, z, voxels of the box) at its origin. */
+export function shiftVolume(volume: Float32Array, kMax: number, centre: readonly number[], boxVoxels: number): Float32Array {
+  const side = paddedSide(kMax), middle = side / 2, unit = Math.PI / boxVoxels, out = new Float32Array(volume.length);
+  for (let z = 0, at = 0; z < side; z++) {
+    for (let y = 0; y < side; y++) {
+      for (let x = 0; x < side; x++, at += 2) {
+        const re = volume[at], im = volume[at + 1];
+        if (re === 0 && im === 0) continue;
+        const angle = unit * ((x - middle) * centre[0] + (y - middle) * centre[1] + (z - middle) * centre[2]);
+        const cosine = Math.cos(angle), sine = Math.sin(angle);
+        out[at] = re * cosine - im * sine;
+        out[at + 1] = re * sine + im * cosine;
+      }
+    }
+  }
+  return out;
+}

@@ -77,7 +77,10 @@ export function norms(panels: usize, count: i32, coefficients: i32, weights: usi
   }
 }
 
-/** out[m, n] = rows[m, k] . panels^T, with m a multiple of 4 and n (the columns of the panels) a multiple of 8. */
+/**
+ * out[m, n] = rows[m, k] . panels^T, with m a multiple of 4 and n (the columns of the panels) a multiple of 8. Products are fused with sums
+ * where the processor can, so the last bits depend on it.
+ */
 export function scores(rows: usize, panels: usize, out: usize, m: i32, k: i32, n: i32): void {
   const ks: usize = <usize>k << 2, ns: usize = <usize>n << 2;
   for (let j = 0; j < n; j += 8) {
@@ -90,15 +93,15 @@ export function scores(rows: usize, panels: usize, out: usize, m: i32, k: i32, n
       while (a < end) {
         const b0 = v128.load(b), b1 = v128.load(b, 16);
         const x0 = v128.load32_splat(a), x1 = v128.load32_splat(a + ks);
-        c00 = f32x4.add(f32x4.mul(x0, b0), c00);
-        c01 = f32x4.add(f32x4.mul(x0, b1), c01);
-        c10 = f32x4.add(f32x4.mul(x1, b0), c10);
-        c11 = f32x4.add(f32x4.mul(x1, b1), c11);
+        c00 = f32x4.relaxed_madd(x0, b0, c00);
+        c01 = f32x4.relaxed_madd(x0, b1, c01);
+        c10 = f32x4.relaxed_madd(x1, b0, c10);
+        c11 = f32x4.relaxed_madd(x1, b1, c11);
         const x2 = v128.load32_splat(a + 2 * ks), x3 = v128.load32_splat(a + 3 * ks);
-        c20 = f32x4.add(f32x4.mul(x2, b0), c20);
-        c21 = f32x4.add(f32x4.mul(x2, b1), c21);
-        c30 = f32x4.add(f32x4.mul(x3, b0), c30);
-        c31 = f32x4.add(f32x4.mul(x3, b1), c31);
+        c20 = f32x4.relaxed_madd(x2, b0, c20);
+        c21 = f32x4.relaxed_madd(x2, b1, c21);
+        c30 = f32x4.relaxed_madd(x3, b0, c30);
+        c31 = f32x4.relaxed_madd(x3, b1, c31);
         a += 4;
         b += 32;
       }
@@ -231,7 +234,7 @@ export function accumulate(
 function addScaled(target: usize, source: usize, bytes: usize, p: f32): void {
   const w = f32x4.splat(p);
   let i: usize = 0;
-  for (; i + 16 <= bytes; i += 16) v128.store(target + i, f32x4.add(v128.load(target + i), f32x4.mul(v128.load(source + i), w)));
+  for (; i + 16 <= bytes; i += 16) v128.store(target + i, f32x4.relaxed_madd(v128.load(source + i), w, v128.load(target + i)));
   for (; i < bytes; i += 4) store<f32>(target + i, load<f32>(target + i) + load<f32>(source + i) * p);
 }
 

@@ -44,7 +44,21 @@ Deno.exit(stale ? 1 : 0);
 async function compile(entry: string) {
   let binary = new Uint8Array();
   const { error, stdout, stderr } = await asc.main(
-    [entry, "--outFile", "out.wasm", "-O3", "--enable", "simd", "--runtime", "minimal", "--noAssert", "--use", "abort="],
+    [
+      entry,
+      "--outFile",
+      "out.wasm",
+      "-O3",
+      "--enable",
+      "simd",
+      "--enable",
+      "relaxed-simd",
+      "--runtime",
+      "minimal",
+      "--noAssert",
+      "--use",
+      "abort=",
+    ],
     {
       readFile: (name: string) => {
         try {

@@ -8,7 +8,7 @@ import { z } from "zod";
 export const discaOptions = z.strictObject({
   recipe: z.enum(["default", "published"]).default("default").meta({
     description:
-      "default: invariants start, the network learns from their labels (and from alignment, when the part refine is named); published: the paper's loop, with neither",
+      "default: invariants start, alignment refines, the network learns from its labels; published: the paper's loop, with neither start nor refiner",
   }),
   maxIterations: z.int().min(0).max(1000).optional().meta({ description: "Iterations after the first at most: 20 published, 6 default" }),
   epochs: z.int().min(1).max(1000).optional().meta({
@@ -30,6 +30,9 @@ export const discaOptions = z.strictObject({
   stableFraction: z.number().min(0).max(1).default(0.99).meta({ description: "Labels that must stay for an iteration to count as stable" }),
   stableIterations: z.int().min(1).max(100).default(3).meta({
     description: "Stable iterations in a row, with the same K, that end the loop",
+  }),
+  refinedIterations: z.int().min(0).max(1000).default(3).meta({
+    description: "Iterations after the refiner's at most: its labels stay, the embedder learns to describe them",
   }),
   refineSubset: z.int().min(50).max(100_000).default(2000).meta({
     description: "Boxes that the refiner works on at most; the rest is labelled with its averages",
@@ -84,5 +87,5 @@ export function discaPartDefaults(
       start: null,
       refine: null,
     }
-    : { embed: { use: "yopo", options: { binning: 2 } }, start: { use: "invariants" }, refine: null };
+    : { embed: { use: "yopo", options: { binning: 2 } }, start: { use: "invariants" }, refine: { use: "em" } };
 }

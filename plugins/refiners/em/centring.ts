@@ -2,6 +2,7 @@
  * Where the particles are in their boxes, before and beside the search for poses: picks may be voxels off.
  * @module
  */
+import { centreOfMass, volumeToBox } from "../../kernels/alignment/average.ts";
 import { atLevel, seedReferences } from "./anneal.ts";
 import type { Level, References, Session } from "./session.ts";
 
@@ -51,6 +52,22 @@ export async function centreOnBlob(session: Session): Promise<void> {
 /** Moves the offsets of `members` to where they agree best with any of the references. */
 export async function centreOnReferences(session: Session, members: Int32Array, references: References): Promise<void> {
   for (const sweep of REFERENCE_SWEEPS) await runSweep(session, members, references, sweep);
+}
+
+/** Moves the origin of class j's reference to `centres[j]` (x, y, z, voxels): poses `[n, k, 12]` change in place. */
+export function movePoses(poses: Float32Array, centres: readonly (readonly number[])[]): void {
+  for (let at = 0; at < poses.length; at += 12) {
+    const centre = centres[at / 12 % centres.length];
+    // What lies at c in the reference's frame lies at A c in the box's.
+    for (let d = 0; d < 3; d++) {
+      poses[at + 9 + d] += poses[at + 3 * d] * centre[0] + poses[at + 3 * d + 1] * centre[1] + poses[at + 3 * d + 2] * centre[2];
+    }
+  }
+}
+
+/** Where the mass of each reference lies, `[x, y, z]` in voxels from its origin. */
+export function centresOf(references: References, boxVoxels: number): [number, number, number][] {
+  return references.volumes.map((volume) => centreOfMass(volumeToBox(volume, references.kMax, boxVoxels), boxVoxels));
 }
 
 async function runSweep(session: Session, members: Int32Array, references: References, sweep: Sweep): Promise<void> {

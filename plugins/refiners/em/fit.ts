@@ -4,7 +4,8 @@
  */
 import { rotationSpacing } from "../../kernels/super_fibonacci.ts";
 import { anneal, atLevel, classPosterior, seedReferences, shares, type Stage, stencil } from "./anneal.ts";
-import { centreOnReferences } from "./centring.ts";
+import { shiftVolume } from "../../kernels/alignment/volume.ts";
+import { centreOnReferences, centresOf, movePoses } from "./centring.ts";
 import type { Level, References, Session } from "./session.ts";
 
 /** References with a pose and a likelihood for each member in each class. */
@@ -35,6 +36,8 @@ const LEAST_TURN = 0.03;
 const FEWEST_JUDGES = 20;
 /** Longest step of a shift in a climb, as a share of the box. */
 const REACH = 1 / 64;
+/** A reference that lies farther from its origin, as a share of the box, has drifted. */
+const DRIFT = 0.02;
 /** Step of the stencil of the last grid search, as a share of the box. */
 const SEARCH_STEP = 1 / 48;
 
@@ -59,7 +62,7 @@ export async function fitLabels(
   return fitReferences(session, members, references, plan, first);
 }
 
-/** Fits from references: poses by one grid step over all members, then rounds of climbing and averaging. */
+/** Fits from references: poses by a grid step over all members, then rounds of climbing and averaging. */
 export async function fitReferences(
   session: Session,
   members: Int32Array,
@@ -67,22 +70,42 @@ export async function fitReferences(
   plan: FitPlan,
   learnNoise: boolean,
 ): Promise<Fit> {
-  const references = atLevel(start, plan.search.kMax), k = start.volumes.length, rotations = session.rotationsOf(plan.search);
-  const { best, bestRotation, bestOffset } = await session.grid(
-    members,
-    references,
-    plan.search,
-    1,
-    stencil(SEARCH_STEP * session.set.boxVoxels),
-    false,
-  );
-  const poses = new Float32Array(12 * members.length * k);
-  bestRotation.forEach((r, i) => {
-    poses.set(rotations.subarray(9 * r, 9 * r + 9), 12 * i);
-    poses.set(bestOffset.subarray(3 * i, 3 * i + 3), 12 * i + 9);
+  const b = session.set.boxVoxels,
+    shifts = stencil(SEARCH_STEP * b),
+    rotations = session.rotationsOf(plan.search),
+    k = start.volumes.length;
+  let references = start;
+  for (let turn = 0;; turn++) {
+    const { best, bestRotation, bestOffset } = await session.grid(
+      members,
+      atLevel(references, plan.search.kMax),
+      plan.search,
+      1,
+      shifts,
+      false,
+    );
+    const poses = new Float32Array(12 * members.length * k);
+    bestRotation.forEach((r, i) => {
+      poses.set(rotations.subarray(9 * r, 9 * r + 9), 12 * i);
+      poses.set(bestOffset.subarray(3 * i, 3 * i + 3), 12 * i + 9);
+    });
+    const centres = centresOf(references, b);
+    if (turn > 0 || Math.max(...centres.map((centre) => Math.hypot(...centre))) < DRIFT * b) {
+      const first = { poses, likelihood: Float64Array.from(best), angle: rotationSpacing(plan.search.rotations) / 2 };
+      return climbFit(session, members, atLevel(references, plan.kMax), first, plan.rounds, learnNoise);
+    }
+    // The stencil about a box's offset reaches no reference that has drifted elsewhere: move all origins to the mass, and look again.
+    movePoses(poses, centres);
+    adoptOffsets(session, members, poses, classPosterior(Float64Array.from(best), references.weights), k);
+    references = { ...references, volumes: references.volumes.map((volume, j) => shiftVolume(volume, references.kMax, centres[j], b)) };
+  }
+}
+
+/** Takes each box's offset from its pose in its most probable class. */
+function adoptOffsets(session: Session, members: Int32Array, poses: Float32Array, posterior: Float32Array, k: number): void {
+  labelsOf(posterior, k).forEach((j, i) => {
+    session.offsets.set(poses.subarray(12 * (i * k + j) + 9, 12 * (i * k + j) + 12), 3 * members[i]);
   });
-  const first = { poses, likelihood: Float64Array.from(best), angle: rotationSpacing(plan.search.rotations) / 2 };
-  return climbFit(session, members, atLevel(start, plan.kMax), first, plan.rounds, learnNoise);
 }
 
 /** Where a climb begins. */
@@ -117,12 +140,12 @@ export async function climbFit(
     ({ poses, likelihood } = climbed);
     const posterior = classPosterior(likelihood, references.weights);
     if (round + 1 >= rounds) {
-      labelsOf(posterior, k).forEach((j, i) => {
-        session.offsets.set(poses.subarray(12 * (i * k + j) + 9, 12 * (i * k + j) + 12), 3 * members[i]);
-      });
+      adoptOffsets(session, members, poses, posterior, k);
       return { ...references, members, poses, likelihood, posterior };
     }
     if (learnNoise) session.updateNoise(judges, climbed.residual, references.kMax);
+    // Origins that mean the same in all classes: where a particle lies in its box must not depend on its class.
+    movePoses(poses, centresOf(references, session.set.boxVoxels));
     references = {
       kMax: references.kMax,
       volumes: await session.solvePoses(members, trainingOnly(session, members, posterior, k), poses, k, references.kMax),

@@ -5,6 +5,7 @@
 import type { State } from "../../../streams/contract.ts";
 import { RunError } from "../../../streams/errors.ts";
 import { paddedSide } from "../../kernels/alignment/volume.ts";
+import type { ClassJudgement } from "./judge.ts";
 import type { References } from "./session.ts";
 
 /** Frozen outcome of a refinement. */
@@ -22,9 +23,14 @@ export interface Model extends References {
   readonly eulerZyzDegrees: Float64Array;
   /** `[n, 3]` x, y, z, voxels. */
   readonly shiftsXyz: Float64Array;
+  /** `[k, b, b, b]`. */
+  readonly averages: Float32Array;
+  readonly judgement: ClassJudgement;
 }
 
-const VERSION = 1;
+const VERSION = 2;
+/** Figures of classes among the arrays. */
+const JUDGED = "judged ";
 
 /** State of a model, or of having none. */
 export function modelToState(model: Model | null): State {
@@ -43,6 +49,8 @@ export function modelToState(model: Model | null): State {
       labels: model.labels,
       eulerZyzDegrees: model.eulerZyzDegrees,
       shiftsXyz: model.shiftsXyz,
+      averages: model.averages,
+      ...Object.fromEntries(Object.entries(model.judgement).map(([name, values]) => [JUDGED + name, values])),
     },
   };
 }
@@ -70,5 +78,9 @@ export function modelFromState(stage: string, state: State): Model | null {
     labels: arrays.labels as Int32Array,
     eulerZyzDegrees: arrays.eulerZyzDegrees as Float64Array,
     shiftsXyz: arrays.shiftsXyz as Float64Array,
+    averages: arrays.averages as Float32Array,
+    judgement: Object.fromEntries(
+      Object.entries(arrays).filter(([name]) => name.startsWith(JUDGED)).map(([name, values]) => [name.slice(JUDGED.length), values]),
+    ) as unknown as ClassJudgement,
   };
 }

@@ -4,6 +4,7 @@
  */
 import { centreOfMass, volumeToBox } from "../../kernels/alignment/average.ts";
 import { matrixToEulerZyz } from "../../kernels/rotation.ts";
+import { movePoses } from "./centring.ts";
 import { type Fit, labelsOf } from "./fit.ts";
 import type { Session } from "./session.ts";
 
@@ -12,17 +13,6 @@ export interface Outcome {
   readonly averages: Float32Array;
   readonly eulerZyzDegrees: Float64Array;
   readonly shiftsXyz: Float64Array;
-}
-
-/** Moves the origin of class j's reference to `centres[j]` (x, y, z, voxels): poses `[n, k, 12]` change in place. */
-export function movePoses(poses: Float32Array, centres: readonly (readonly number[])[]): void {
-  for (let at = 0; at < poses.length; at += 12) {
-    const centre = centres[at / 12 % centres.length];
-    // What lies at c in the reference's frame lies at A c in the box's.
-    for (let d = 0; d < 3; d++) {
-      poses[at + 9 + d] += poses[at + 3 * d] * centre[0] + poses[at + 3 * d + 1] * centre[1] + poses[at + 3 * d + 2] * centre[2];
-    }
-  }
 }
 
 /**

@@ -5,6 +5,7 @@
 import { centreOnBlob } from "./centring.ts";
 import { firstTurn, type Gain, isReal, nullGain, pairGain, type Threshold, trySplit } from "./compare.ts";
 import { type Fit, fitLabels, type FitPlan, fitReferences, labelsOf, mixtureLikelihood } from "./fit.ts";
+import type { SplitTried } from "./judge.ts";
 import type { References, Session } from "./session.ts";
 
 /** How the search goes. */
@@ -37,12 +38,12 @@ export async function searchClasses(
   k: number,
   plan: SearchPlan,
   report: (row: TraceRow) => void,
-): Promise<Fit> {
+): Promise<{ fit: Fit; tried: readonly SplitTried[] }> {
   await centreOnBlob(session);
   let fit = await fitLabels(session, members, labels, k, plan.fit, "start", true);
   report(row(session, fit, 0, "start", ""));
-  if (plan.maximumRounds === 0) return fit;
-  const settled = new Map<string, Int32Array>();
+  const tried: SplitTried[] = [];
+  if (plan.maximumRounds === 0) return { fit, tried };
   const nothing = await nullGain(session, fit, plan.split, plan.fit.rounds, firstTurn(plan.fit.search.rotations));
   const calibrated = { ...plan, threshold: calibrate(plan.threshold, nothing) };
   report(row(session, fit, 0, "calibrate", `one structure split in two: ${describe(nothing)}`));
@@ -53,12 +54,12 @@ export async function searchClasses(
       : fit;
     const changed = merged !== fit;
     fit = merged;
-    const { references, text, accepted } = await splitClasses(session, fit, calibrated, round, settled);
+    const { references, text, accepted } = await splitClasses(session, fit, calibrated, round, tried);
     if (accepted) fit = await fitReferences(session, members, references, plan.fit, true);
     report(row(session, fit, round, "split", text));
     if (!accepted && !changed) break;
   }
-  return fit;
+  return { fit, tried };
 }
 
 /** A threshold that a class of one structure, split, stays well below: twice its share, with the doubt about it. */
@@ -73,13 +74,13 @@ async function splitClasses(
   fit: Fit,
   plan: SearchPlan,
   round: number,
-  settled: Map<string, Int32Array>,
+  tried: SplitTried[],
 ): Promise<{ references: References; text: string; accepted: number }> {
   const k = fit.volumes.length, labels = labelsOf(fit.posterior, k);
   const results = await Promise.all(fit.volumes.map(async (_, j) => {
     const rows = Array.from(labels.keys()).filter((i) => labels[i] === j);
     const members = Int32Array.from(rows, (i) => fit.members[i]);
-    if (members.length < 2 * plan.leastMembers || wasTried(settled, members)) return null;
+    if (members.length < 2 * plan.leastMembers || wasTried(tried, members)) return null;
     const one = Float64Array.from(rows, (i) => fit.likelihood[i * k + j]);
     return { split: await trySplit(session, members, one, plan.split, `${round}.${j}`), members };
   }));
@@ -94,7 +95,7 @@ async function splitClasses(
         weights.push(fit.weights[j] * result.split.fit.weights[half]);
       });
     } else {
-      if (result) settled.set(`${result.members.length}.${result.members[0]}`, result.members);
+      if (result) tried.push({ members: result.members, gain: result.split.gain });
       volumes.push(fit.volumes[j]);
       weights.push(fit.weights[j]);
     }
@@ -103,9 +104,9 @@ async function splitClasses(
   return { references: { kMax: fit.kMax, volumes, weights: Float64Array.from(weights) }, text: words.join("; "), accepted };
 }
 
-function wasTried(settled: Map<string, Int32Array>, members: Int32Array): boolean {
+function wasTried(tried: readonly SplitTried[], members: Int32Array): boolean {
   const now = new Set(members);
-  for (const before of settled.values()) {
+  for (const { members: before } of tried) {
     const common = before.reduce((sum, i) => sum + (now.has(i) ? 1 : 0), 0);
     if (common >= (1 - CHANGED) * Math.max(before.length, members.length)) return true;
   }

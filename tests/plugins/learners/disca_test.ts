@@ -276,6 +276,23 @@ Deno.test("with a refiner, its labels are everyone's, its posterior is the teach
   assert.equal(embed.heads.length, 1);
 });
 
+Deno.test("labels that the refiner does not vouch for are not taken: the start's stay, and the loop goes on from them", async () => {
+  const { learner, refine, context, embed } = make({ options: { maxIterations: 3 }, start: true, refine: 2 });
+  refine!.trusted = false;
+  const { iterations, states } = await run(learner);
+  assert.deepEqual(names(iterations[1]), names(iterations[0]));
+  assert.equal(ari(names(iterations[3]), boxes.truth), 1);
+  assert.ok(context.told.some(({ code }) => code === "refine-declined"));
+  assert.ok(states.every(({ arrays }) => !Object.keys(arrays).some((key) => key.startsWith("refine/"))));
+  assert.equal(embed.heads[0].k, 3);
+});
+
+Deno.test("after the refiner's labels the embedder is taught so many iterations and no more", async () => {
+  const { learner } = make({ options: { maxIterations: 6, stableIterations: 9, refinedIterations: 2 }, start: true, refine: 3 });
+  const { iterations } = await run(learner);
+  assert.equal(iterations.length, 4);
+});
+
 Deno.test("the subset for the refiner holds classes in their shares", async () => {
   const { learner, refine } = make({ options: { maxIterations: 1, refineSubset: 50 }, start: true, refine: 3 });
   await run(learner);
@@ -372,6 +389,7 @@ Deno.test("the recipes fill in their numbers and parts; stated options win; expa
   assert.equal(parts.refine, null);
   assert.deepEqual(parts.cluster!.options!.candidates, [5, 10, 20]);
   assert.equal(disca.partDefaults!(expand({})).start!.use, "invariants");
+  assert.equal(disca.partDefaults!(expand({})).refine!.use, "em");
 });
 
 Deno.test("a state with a part that the manifest lacks is refused", async () => {

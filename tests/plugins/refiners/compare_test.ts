@@ -3,7 +3,7 @@ import { isReal } from "../../../plugins/refiners/em/compare.ts";
 import { type Fit, labelsOf, mixtureLikelihood } from "../../../plugins/refiners/em/fit.ts";
 import { classPosterior, shares, stencil } from "../../../plugins/refiners/em/anneal.ts";
 import { shiftCube } from "../../../plugins/refiners/em/centring.ts";
-import { movePoses } from "../../../plugins/refiners/em/outcome.ts";
+import { movePoses } from "../../../plugins/refiners/em/centring.ts";
 import { searchPlan, storedFrequency } from "../../../plugins/refiners/em/plan.ts";
 import { calibrate } from "../../../plugins/refiners/em/split_merge.ts";
 import { modelFromState, modelToState } from "../../../plugins/refiners/em/model.ts";
