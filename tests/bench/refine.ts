@@ -1,8 +1,8 @@
 /**
  * What refinement by alignment (`em`) makes of simulated sets: from the labels of rotation invariants and `gmm-bic`, and from one class.
  *
- * Run: deno task bench:refine [choosing|reporting] [first seed] [seeds] [part of a row's name] [boxes]. Settings were chosen with `choosing`
- * and seeds 0 to 9. Prints the number of classes, the adjusted Rand index against the truth, and seconds (of the clock, and of all processors).
+ * Run: deno task bench:refine [choosing|reporting] [first seed] [seeds] [part of a row's name] [boxes] [invariants,one: what to
+ * start from]. Settings were chosen with `choosing` and seeds 0 to 9. Prints the number of classes, the adjusted Rand index against the truth, and seconds (of the clock, and of all processors).
  */
 import process from "node:process";
 import gmmBic from "../../plugins/clusterers/gmm_bic.ts";
@@ -11,7 +11,7 @@ import em from "../../plugins/refiners/em.ts";
 import { measureAgreement, tabulateConfusion } from "../../plugins/kernels/agreement.ts";
 import { normaliseBoxes } from "../../plugins/kernels/prepare.ts";
 import { makeSet } from "../../plugins/sources/simulated/sets.ts";
-import type { BoxStore, Clusterer, Clustering, Embedder, Refiner } from "../../streams/contract.ts";
+import type { BoxStore, Clusterer, Clustering, Embedder, Refinement, Refiner } from "../../streams/contract.ts";
 import { WorkerPool } from "../../streams/pool.ts";
 import { memoryContext } from "../plugins/memory_context.ts";
 
@@ -32,13 +32,14 @@ const ROWS: readonly Row[] = [
   { name: "box 24, SNR .05, +-60, picks +-1", box: 24, snr: 0.05, tilt: 60, error: 1 },
   { name: "box 32, SNR .1, +-60, picks +-3", box: 32, snr: 0.1, tilt: 60, error: 3 },
   { name: "box 32, SNR .05, +-60, picks +-3", box: 32, snr: 0.05, tilt: 60, error: 3 },
+  { name: "box 32, SNR .03, +-40, picks +-1", box: 32, snr: 0.03, tilt: 40, error: 1 },
   { name: "box 24, SNR .03, +-40, picks +-1", box: 24, snr: 0.03, tilt: 40, error: 1 },
   { name: "box 24, SNR .02, +-60, picks +-1", box: 24, snr: 0.02, tilt: 60, error: 1 },
   { name: "box 32, SNR .1, sizes 10 : 1", box: 32, snr: 0.1, tilt: 60, error: 1, sizes: [400, 280, 180, 100, 40] },
   { name: "box 24, noise only", box: 24, snr: 0, tilt: 60, error: 1 },
 ];
 
-const [set = "choosing", firstSeed = "0", seeds = "1", part = "", boxes = "1000"] = Deno.args;
+const [set = "choosing", firstSeed = "0", seeds = "1", part = "", boxes = "1000", from = "invariants"] = Deno.args;
 const count = Number(boxes);
 using pool = new WorkerPool(2);
 
@@ -70,7 +71,7 @@ function storeOf(row: Row, seed: number): { store: BoxStore; truth: Int32Array; 
   return { store, truth: row.snr ? stack.labels : new Int32Array(n), voxels };
 }
 
-async function refined(store: BoxStore, start: Clustering): Promise<{ labels: Int32Array; k: number }> {
+async function refined(store: BoxStore, start: Clustering): Promise<Refinement> {
   const context = { ...memoryContext("bench"), pool };
   const refiner = await em.create(em.options.parse({}), context, {}) as Refiner;
   const result = await refiner.refine(store, Int32Array.from({ length: store.count }, (_, i) => i), start, 1);
@@ -100,10 +101,12 @@ for (const row of ROWS.filter(({ name }) => name.includes(part))) {
       return await clusterer.fit({ rows: store.rows, dims: embedder.dims, values }, null, 0);
     });
     console.log(`   invariants        ${judge(start.result)} (${start.seconds})`);
-    const better = await timed(() => refined(store, start.result));
-    console.log(`   em from these     ${judge(better.result)} (${better.seconds})`);
-    const one: Clustering = { k: 1, labels: new Int32Array(store.count), classIds: new Int32Array(1), criteria: [] };
-    const alone = await timed(() => refined(store, one));
-    console.log(`   em from one class ${judge(alone.result)} (${alone.seconds})`);
+    for (const name of from.split(",")) {
+      const one: Clustering = { k: 1, labels: new Int32Array(store.count), classIds: new Int32Array(1), criteria: [] };
+      const better = await timed(() => refined(store, name === "one" ? one : start.result));
+      const { trusted, figures } = better.result;
+      const trust = Object.entries(figures ?? {}).map(([figure, value]) => `${figure} ${value.toFixed(3)}`).join(", ");
+      console.log(`   em from ${name.padEnd(10)} ${judge(better.result)} (${better.seconds}) ${trusted ? "" : "not trusted, "}${trust}`);
+    }
   }
 }

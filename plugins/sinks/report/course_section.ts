@@ -17,6 +17,8 @@ const KNOWN: Readonly<Record<string, Partial<Chart> & { title: string }>> = {
   ddbi: { title: "DDBI", hint: "spread within against distance between classes; lower is better" },
   bic: { title: "BIC", hint: "of the chosen model; comparable only for the same features" },
   loss: { title: "Training loss", hint: "mean over the iteration" },
+  refineStability: { title: "Refinement stability", hint: "adjusted Rand index of labels when averages are made without the box" },
+  refineConfidence: { title: "Refinement confidence", hint: "mean probability of a box's class under such averages" },
 };
 /** Said elsewhere, or not a figure of the classes. */
 const LEFT_OUT = new Set(["iteration", "index", "seconds", "best", "finished"]);

@@ -53,6 +53,10 @@ function figures(facts: ReportFacts): Html {
   const kept = view.iterations.find((row, i) => iterationNumber(row, i) === view.keptIteration);
   const novel = view.particles.novel.reduce((sum, each) => sum + each, 0);
   const agreement = typeof kept?.agreement === "number" ? kept.agreement : null;
+  const refined = view.iterations.filter((row, i) =>
+    iterationNumber(row, i) <= view.keptIteration && typeof row.refineStability === "number"
+  );
+  const stability = refined.at(-1)?.refineStability as number | undefined ?? null;
   return markup`<dl class="facts">${
     fact(
       "Particles",
@@ -64,6 +68,10 @@ function figures(facts: ReportFacts): Html {
   }${
     agreement !== null
       ? fact("Rotation agreement", formatFigure(agreement), "of labels when boxes are turned: 1 is the same, 0 is chance")
+      : null
+  }${
+    stability !== null
+      ? fact("Refinement stability", formatFigure(stability), "of labels when averages are made without the box: 1 is the same")
       : null
   }${
     view.iterations.length > 0
