@@ -41,6 +41,7 @@ export async function searchClasses(
 ): Promise<{ fit: Fit; tried: readonly SplitTried[] }> {
   await centreOnBlob(session);
   let fit = await fitLabels(session, members, labels, k, plan.fit, "start", true);
+  const first = fit;
   report(row(session, fit, 0, "start", ""));
   const tried: SplitTried[] = [];
   if (plan.maximumRounds === 0) return { fit, tried };
@@ -58,6 +59,12 @@ export async function searchClasses(
     if (accepted) fit = await fitReferences(session, members, references, plan.fit, true);
     report(row(session, fit, round, "split", text));
     if (!accepted && !changed) break;
+  }
+  // Merges may cost a little; a search that lost more than a split must gain has gone astray.
+  const before = heldOutMean(session, first), lost = before - heldOutMean(session, fit);
+  if (lost > calibrated.threshold.share * Math.abs(before)) {
+    report(row(session, first, plan.maximumRounds, "return", `${lost.toFixed(2)} nats lost: the fit to the start's labels stays`));
+    fit = first;
   }
   return { fit, tried };
 }
@@ -200,6 +207,11 @@ function without(fit: Fit, dropped: readonly number[]): Fit {
 
 function describe(gain: Gain): string {
   return `${gain.mean.toFixed(2)} +- ${gain.error.toFixed(2)} nats of ${gain.single.toFixed(1)}`;
+}
+
+/** Mean log-likelihood of the boxes that only judge. */
+function heldOutMean(session: Session, fit: Fit): number {
+  return Number(row(session, fit, 0, "", "").heldOutLogLikelihood);
 }
 
 function row(session: Session, fit: Fit, round: number, step: string, text: string): TraceRow {
