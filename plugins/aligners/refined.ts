@@ -17,7 +17,7 @@ const options = z.strictObject({
     description:
       "a class is called perhaps two when boxes left out gained more than this share of their log-likelihood as it was last split",
   }),
-  alignedAbove: z.number().min(0).max(1).default(0.25).meta({
+  alignedAbove: z.number().min(0).max(1).default(0.5).meta({
     description: "a class may follow the missing wedge when its particles turn one line to the beam more than this (0: none, 1: all)",
   }),
 });

@@ -12,6 +12,9 @@ import type { Session } from "./session.ts";
 /** Members of each class that are held against the mirror images. */
 const MIRROR_SAMPLE = 24;
 
+/** A smaller half than this is no structure of its own but odd boxes. */
+const FEWEST_SPLIT = 12;
+
 /** Posterior and likelihood of boxes under references that they did not help to make. */
 export interface Crossed {
   /** `[n, k]`. */
@@ -26,6 +29,8 @@ export interface Crossed {
 export interface SplitTried {
   readonly members: Int32Array;
   readonly gain: Gain;
+  /** Boxes of the smaller half. */
+  readonly fewest: number;
 }
 
 /** One column a figure, `[k]`; NaN where it cannot be known. */
@@ -40,7 +45,7 @@ export interface ClassJudgement {
   readonly nearest: Float64Array;
   /** Share of that log-likelihood which its boxes lose there. Small: perhaps one structure. */
   readonly nearestLoss: Float64Array;
-  /** Share of the log-likelihood that boxes left out gained when the class was last split in two. Large: perhaps two structures. */
+  /** Share of the log-likelihood that boxes left out gained, two standard errors allowed, when the class was last split in two. */
   readonly splitGain: Float64Array;
   /** 0: the beam meets the particles from all sides alike; 1: always along one line, as a class does that the missing wedge made. */
   readonly beamAlignment: Float64Array;
@@ -94,7 +99,10 @@ export async function judge(
       const common = then.reduce((sum, i) => sum + (members.has(i) ? 1 : 0), 0);
       return common >= 0.8 * Math.max(then.length, members.size);
     });
-    if (last && last.gain.single > 0) classes.splitGain[j] = last.gain.mean / last.gain.single;
+    // Two errors below the mean: a gain that one more draw of boxes would hardly undercut.
+    if (last && last.gain.single > 0) {
+      classes.splitGain[j] = last.fewest < FEWEST_SPLIT ? 0 : (last.gain.mean - 2 * last.gain.error) / last.gain.single;
+    }
   }
   let confidence = 0;
   for (let i = 0; i < n; i++) confidence += crossed.posterior[i * k + labels[i]] / n;

@@ -102,7 +102,7 @@ async function splitClasses(
         weights.push(fit.weights[j] * result.split.fit.weights[half]);
       });
     } else {
-      if (result) tried.push({ members: result.members, gain: result.split.gain });
+      if (result) tried.push({ members: result.members, gain: result.split.gain, fewest: smallest(result.split.fit) });
       volumes.push(fit.volumes[j]);
       weights.push(fit.weights[j]);
     }
