@@ -19,6 +19,7 @@ export const builtIns: Readonly<Record<string, () => Promise<{ default: AnyPlugi
   "local-energy": () => import("./denoisers/local_energy.ts"),
   rescale: () => import("./denoisers/rescale.ts"),
   dog: () => import("./pickers/dog.ts"),
+  "template-matching": () => import("./pickers/template_matching.ts"),
   coordinates: () => import("./pickers/coordinates.ts"),
   "mask-picks": () => import("./operators/mask_picks.ts"),
   "edge-margin": () => import("./operators/edge_margin.ts"),

@@ -19,12 +19,14 @@ import goldBeads from "../../plugins/operators/gold_beads.ts";
 import maskPicks from "../../plugins/operators/mask_picks.ts";
 import coordinates from "../../plugins/pickers/coordinates.ts";
 import dog from "../../plugins/pickers/dog.ts";
+import templateMatching from "../../plugins/pickers/template_matching.ts";
 
 /** Of the suite's own tomograms, `sample_0` and `sample_1`. */
 const SHAPE = [28, 32, 36] as const;
 
 const cases: [AnyPlugin, (folder: string) => Record<string, unknown>][] = [
   [dog, () => ({ particleDiameterAngstrom: 80, threshold: { deviations: 2 } })],
+  [templateMatching, () => ({ model: "cap", diameterAngstrom: 80, angularStepDegrees: 80 })],
   [coordinates, (folder) => ({ path: `${folder}/picks.csv` })],
   [maskPicks, (folder) => ({ path: `${folder}/sample_0_paired.mrc` })],
   [edgeMargin, () => ({ marginVoxels: 4 })],

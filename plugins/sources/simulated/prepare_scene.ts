@@ -3,14 +3,9 @@
  * @module
  */
 import { InputError } from "../../../streams/errors.ts";
-import { openMrcVolume } from "../../formats/mrc.ts";
-import { readAtoms } from "../../formats/structure.ts";
-import { resolveVoxelSize } from "../../formats/voxel_size.ts";
-import { beadTemplate, mirrorBeads, type Template } from "../../kernels/density.ts";
-import { gridTemplateFromAtoms, gridTemplateFromMap, mirrorGrid } from "../../kernels/density_grid.ts";
-import { analyticModel } from "../../kernels/density_models.ts";
+import { readTemplate } from "../../formats/template.ts";
 import type { Imaging } from "./imaging.ts";
-import { type Scene, type Species, speciesName } from "./scene.ts";
+import { type Scene, speciesName } from "./scene.ts";
 import { signalVariance } from "./stack.ts";
 import { loadedSpecies, type PreparedScene } from "./tomogram.ts";
 
@@ -23,7 +18,9 @@ const ORIENTATIONS = 24;
  * @throws {InputError} When a map or a structure cannot be read, or a particle does not fit the box of the SNR.
  */
 export async function prepareScene(scene: Scene): Promise<PreparedScene> {
-  const templates = await Promise.all(scene.species.map((species) => templateOf(species, scene.voxelSizeAngstrom)));
+  const templates = await Promise.all(
+    scene.species.map((species) => readTemplate(speciesName(species), species, scene.voxelSizeAngstrom, "species[].mapVoxelSizeAngstrom")),
+  );
   const species = loadedSpecies(scene, templates);
   const imaging: Imaging = {
     voxelSizeAngstrom: scene.voxelSizeAngstrom,
@@ -53,42 +50,4 @@ export async function prepareScene(scene: Scene): Promise<PreparedScene> {
     variance += own * counts[i] / total;
   });
   return { scene, species, imaging, signalVariance: variance, snrBoxVoxels };
-}
-
-async function templateOf(species: Species, voxelSizeAngstrom: number): Promise<Template> {
-  const name = speciesName(species);
-  if (species.model !== undefined) {
-    const template = beadTemplate(analyticModel(species.model), species.diameterAngstrom! / voxelSizeAngstrom);
-    return species.mirrored ? mirrorBeads(template) : template;
-  }
-  const template = species.map === undefined
-    ? await fromAtoms(name, species.atoms!, species.resolutionAngstrom ?? 2 * voxelSizeAngstrom, voxelSizeAngstrom)
-    : await fromMap(name, species.map, species, voxelSizeAngstrom);
-  const sized = species.diameterAngstrom === undefined
-    ? template
-    : { ...template, diameterVoxels: species.diameterAngstrom / voxelSizeAngstrom };
-  return species.mirrored ? mirrorGrid(sized) : sized;
-}
-
-async function fromAtoms(name: string, path: string, resolutionAngstrom: number, voxelSizeAngstrom: number) {
-  const { positionsXyz, weights } = await readAtoms(path);
-  return gridTemplateFromAtoms(name, positionsXyz, weights, resolutionAngstrom, voxelSizeAngstrom);
-}
-
-async function fromMap(name: string, path: string, species: Species, voxelSizeAngstrom: number) {
-  await using map = await openMrcVolume(path);
-  const { voxelSizeAngstrom: size } = resolveVoxelSize(
-    path,
-    map.voxelSizeAngstrom,
-    species.mapVoxelSizeAngstrom,
-    "error",
-    "species[].mapVoxelSizeAngstrom",
-  );
-  const voxels = await map.readSlab(0, map.shapeZyx[0]);
-  try {
-    return gridTemplateFromMap(name, voxels, map.shapeZyx, size, species.mapThreshold ?? 0, voxelSizeAngstrom);
-  } catch (error) {
-    if (error instanceof RangeError) throw new InputError(path, `${error.message}: lower "mapThreshold"`, { cause: error });
-    throw error;
-  }
 }
