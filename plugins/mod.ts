@@ -15,6 +15,7 @@ export const builtIns: Readonly<Record<string, () => Promise<{ default: AnyPlugi
   median: () => import("./denoisers/median.ts"),
   "band-pass": () => import("./denoisers/band_pass.ts"),
   deconvolution: () => import("./denoisers/deconvolution.ts"),
+  "onnx-volume": () => import("./denoisers/onnx_volume.ts"),
   command: () => import("./denoisers/command.ts"),
   "local-energy": () => import("./denoisers/local_energy.ts"),
   rescale: () => import("./denoisers/rescale.ts"),
