@@ -36,6 +36,8 @@ export interface Condition {
   readonly crowding: number;
   /** Contrast transfer and noise that falls with frequency. */
   readonly optics: boolean;
+  /** Maps are brought to one radius of gyration and one mass first. */
+  readonly sameSize?: boolean;
 }
 
 const EVEN = [200, 200, 200, 200, 200];
@@ -67,14 +69,19 @@ export const CONDITIONS: readonly Condition[] = [
   { ...plain, name: "noise", summary: "noise alone: right is one class", snr: 0, shares: [1000] },
 ];
 
-/** The grid again, for structures that the user names: Table 1 of the paper, when they are its five. */
-export const STRUCTURE_CONDITIONS: readonly Condition[] = GRID.map((point) => ({
-  ...plain,
-  ...point,
-  name: `structures-snr${point.snr}-tilt${point.tiltDegrees}`,
-  summary: `structures from files, SNR ${point.snr}, tilt +-${point.tiltDegrees}, picks +-1`,
-  shares: [],
-}));
+/** The grid again, for structures that the user names (Table 1 of the paper, when they are its five), and for maps brought to one size. */
+export const STRUCTURE_CONDITIONS: readonly Condition[] = [false, true].flatMap((sameSize) =>
+  GRID.map((point) => ({
+    ...plain,
+    ...point,
+    name: `${sameSize ? "same-size" : "structures"}-snr${point.snr}-tilt${point.tiltDegrees}`,
+    summary: `structures from files${
+      sameSize ? ", brought to one size and mass" : ""
+    }, SNR ${point.snr}, tilt +-${point.tiltDegrees}, picks +-1`,
+    shares: [],
+    sameSize,
+  }))
+);
 
 /** Maps and atomic structures of the user. */
 export interface Structures {

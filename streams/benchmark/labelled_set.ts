@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { csvColumn, parseCsv } from "../../plugins/formats/csv.ts";
 import { createRandom } from "../../plugins/kernels/random.ts";
+import { equaliseSizes } from "./same_size.ts";
 import { simulate } from "../verbs/simulate.ts";
 import { type Condition, diameterVoxels, VOXEL_SIZE_ANGSTROM } from "./conditions.ts";
 
@@ -52,7 +53,8 @@ export async function makeLabelledSet(
 ): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   const path = join(folder, "scene.json");
-  await Deno.writeTextFile(path, JSON.stringify(scene));
+  const species = condition.sameSize ? await equaliseSizes(scene.species as Parameters<typeof equaliseSizes>[0], folder) : scene.species;
+  await Deno.writeTextFile(path, JSON.stringify({ ...scene, species }));
   const { truth } = await simulate(path, folder, { signal });
   if (condition.way !== "coordinates") return;
   const table = parseCsv(await Deno.readTextFile(truth), truth);

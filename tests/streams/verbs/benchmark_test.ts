@@ -1,10 +1,12 @@
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import { openMrcVolume, writeMrcVolume } from "../../../plugins/formats/mrc.ts";
 import { checkScene, parseScene } from "../../../plugins/sources/simulated/scene.ts";
 import { type Cell, readCells } from "../../../streams/benchmark/cells.ts";
 import { drawOverview } from "../../../streams/benchmark/chart.ts";
 import { CONDITIONS, sceneOf, STRUCTURE_CONDITIONS } from "../../../streams/benchmark/conditions.ts";
 import { METHODS } from "../../../streams/benchmark/methods.ts";
 import { resolveLearn } from "../../../streams/benchmark/cells.ts";
+import { equaliseSizes } from "../../../streams/benchmark/same_size.ts";
 import { conditionTables, groupCells, overview, summarise } from "../../../streams/benchmark/table.ts";
 import { type BenchmarkArguments, benchmarkVerb } from "../../../streams/verbs/benchmark.ts";
 
@@ -136,6 +138,29 @@ Deno.test("`benchmark` says what is wrong with its arguments", async () => {
   await rejects(benchmarkVerb({ ...args, structures: "/nowhere" }), /--structures needs --voxel-size/);
   await rejects(benchmarkVerb({ ...args, structures: "/nowhere", voxelSizeAngstrom: 10 }), /cannot be read/);
 });
+
+Deno.test("maps of unlike size are brought to one radius of gyration and one mass", () =>
+  withFolder(async (folder) => {
+    const n = 24, balls = [4, 8];
+    const species = await Promise.all(balls.map(async (radius) => {
+      const voxels = Float32Array.from({ length: n ** 3 }, (_, i) => {
+        const distance = Math.hypot(i % n - 12, Math.floor(i / n) % n - 12, Math.floor(i / n ** 2) - 12);
+        return distance < radius ? 2 : 0.5;
+      });
+      await writeMrcVolume(`${folder}/ball_${radius}.mrc`, { shapeZyx: [n, n, n], voxels, voxelSizeAngstrom: 10 });
+      return { map: `${folder}/ball_${radius}.mrc`, mapThreshold: 1, count: 20 };
+    }));
+    await Deno.mkdir(`${folder}/scaled`);
+    const scaled = await equaliseSizes(species, `${folder}/scaled`);
+    const sizes = await Promise.all(scaled.map(async ({ map }) => {
+      await using volume = await openMrcVolume(map as string);
+      return volume.voxelSizeAngstrom;
+    }));
+    // A ball's radius of gyration goes with its radius; a rim of whole voxels makes small balls a little uneven.
+    ok(Math.abs(sizes[0] / sizes[1] - 2) < 0.1 && Math.abs(sizes[0] * sizes[1] - 100) < 1, `voxel sizes ${sizes}`);
+    ok(scaled.every(({ relativeDensity }) => Math.abs(relativeDensity as number - 1) < 0.3), JSON.stringify(scaled));
+    await rejects(equaliseSizes([{ count: 1 }], folder), /take maps alone/);
+  }));
 
 Deno.test("tables give mean and sample deviation over seeds, and a dash for what is not known", () => {
   deepStrictEqual(summarise([1, 2, 3, null]), { mean: 2, deviation: 1 });
