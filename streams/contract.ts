@@ -29,11 +29,13 @@ export interface Volume {
 /** How the tilt series was taken. Angles in degrees. */
 export interface Geometry {
   readonly tiltRangeDegrees: readonly [number, number] | "unknown";
-  /** Every tilt angle, when a .rawtlt, .mdoc or CSV names them. */
+  /** Every tilt angle, when a file names them. */
   readonly tiltAnglesDegrees?: readonly number[];
   readonly tiltAxis: "x" | "y";
   readonly handedness: 1 | -1 | "unknown";
   readonly defocusAngstrom?: number;
+  /** Which way defocus changes with height, as RELION's rlnTomoHand says it; it says nothing of the wedge. */
+  readonly defocusHandedness?: 1 | -1;
   readonly doseElectronsPerSquareAngstrom?: number;
 }
 

@@ -1,6 +1,7 @@
 /**
- * Tilt geometry of many tomograms as CSV: a column `tomogram` and any of `tiltMinDegrees`, `tiltMaxDegrees`, `tiltAxis`, `handedness`,
- * `defocusAngstrom`, `doseElectronsPerSquareAngstrom`. Empty fields say nothing.
+ * Tilt geometry of many tomograms as CSV: a column `tomogram` and any of `tiltMinDegrees`, `tiltMaxDegrees`, `tiltAnglesDegrees` (all of them, with
+ * blanks or semicolons between), `tiltAxis`, `handedness`, `defocusAngstrom`, `defocusHandedness`, `doseElectronsPerSquareAngstrom`. Empty fields say
+ * nothing.
  * @module
  */
 import type { Geometry } from "../../streams/contract.ts";
@@ -14,9 +15,11 @@ const COLUMNS = {
   tomogram: ["tomogram", "id", "tomo", "name"],
   tiltMin: ["tiltMinDegrees", "tiltMin", "tilt_min"],
   tiltMax: ["tiltMaxDegrees", "tiltMax", "tilt_max"],
+  angles: ["tiltAnglesDegrees", "tiltAngles", "tilt_angles"],
   axis: ["tiltAxis", "axis", "tilt_axis"],
   handedness: ["handedness", "hand"],
   defocus: ["defocusAngstrom", "defocus"],
+  defocusHand: ["defocusHandedness", "rlnTomoHand"],
   dose: ["doseElectronsPerSquareAngstrom", "dose"],
 } as const;
 
@@ -68,12 +71,24 @@ export function parseGeometryCsv(text: string, path: string): Map<string, Stated
       if (fault) fail(fault);
       geometry.tiltRangeDegrees = [first, last];
     } else if (first !== null || last !== null) fail("one end of the tilt range is empty");
+    const angles = field("angles").split(/[\s;]+/).filter((word) => word !== "");
+    if (angles.length > 0) {
+      geometry.tiltAnglesDegrees = angles.map((word) =>
+        Math.abs(Number(word)) <= 90
+          ? Number(word)
+          : fail(`tiltAnglesDegrees holds ${JSON.stringify(word)}, expected degrees from -90 to 90`)
+      );
+    }
     const axis = field("axis").toLowerCase();
     if (axis === "x" || axis === "y") geometry.tiltAxis = axis;
     else if (axis !== "") fail(`tiltAxis is ${JSON.stringify(axis)}, expected x or y`);
-    const hand = number("handedness");
-    if (hand === 1 || hand === -1) geometry.handedness = hand;
-    else if (hand !== null) fail(`handedness is ${hand}, expected 1 or -1`);
+    const hand = (key: "handedness" | "defocusHand") => {
+      const value = number(key);
+      return value === 1 || value === -1 || value === null ? value : fail(`${COLUMNS[key][0]} is ${value}, expected 1 or -1`);
+    };
+    const handedness = hand("handedness"), defocusHandedness = hand("defocusHand");
+    if (handedness !== null) geometry.handedness = handedness;
+    if (defocusHandedness !== null) geometry.defocusHandedness = defocusHandedness;
     const defocus = number("defocus");
     if (defocus !== null) geometry.defocusAngstrom = defocus;
     const dose = number("dose");

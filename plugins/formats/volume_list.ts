@@ -12,6 +12,7 @@ import { basename, dirname, extname, isAbsolute, join } from "node:path";
 import { InputError } from "../../streams/errors.ts";
 import { tomogramStem } from "./particle_set.ts";
 import { columnOf, loopOf, parseStar } from "./star.ts";
+import { bareTomogramName } from "./tomogram_name.ts";
 
 /** One tomogram's file, as a list has it. */
 export interface ListedVolume {
@@ -88,17 +89,12 @@ function parseJsonList(text: string, path: string): ListedVolume[] {
   return listed;
 }
 
-/** A tomogram's name without what programs add to it: `rec_TS_01_10.00Apx_even.mrc` is `TS_01`. */
-function bareName(name: string): string {
-  return tomogramStem(name).replace(/^rec_/i, "").replace(/_(even|odd|evn|full|half_?\d)$/i, "").replace(/_\d+(\.\d+)?Apx$/i, "");
-}
-
 /**
  * The entry of a tomogram: by its exact name, else by the name without what programs add.
  * @throws {InputError} When several fit.
  */
 export function findListed(list: readonly ListedVolume[], id: string, path: string): ListedVolume | null {
-  for (const same of [tomogramStem, bareName]) {
+  for (const same of [tomogramStem, bareTomogramName]) {
     const found = list.filter(({ names }) => names.some((name) => same(name) === same(id)));
     if (found.length === 1) return found[0];
     if (found.length > 1) {

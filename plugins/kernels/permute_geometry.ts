@@ -29,7 +29,8 @@ export function isMirror({ axesXyz, flippedXyz }: FrameChange): boolean {
 /**
  * The tilt geometry of a volume whose axes were exchanged or mirrored, in the new frame: `wedgeMask` of it is the old mask, permuted alike.
  *
- * Where the new frame turns tilts the other way, a known handedness changes its sign; while it is unknown, the range and the angles do.
+ * Where the new frame turns tilts the other way, a known handedness changes its sign; while it is unknown, the range and the angles do. The
+ * hand of the defocus changes where z is mirrored.
  * @throws {RangeError} When `axesXyz` is no permutation, or when the beam would not run along z any more: a geometry cannot say that.
  */
 export function permuteGeometry(geometry: Geometry, change: FrameChange): Geometry {
@@ -46,13 +47,13 @@ export function permuteGeometry(geometry: Geometry, change: FrameChange): Geomet
   }
   const tiltAxis = axesXyz[0] === 0 ? geometry.tiltAxis : geometry.tiltAxis === "x" ? "y" : "x";
   const across = tiltAxis === "y" ? 0 : 1;
-  if (flippedXyz[across] === flippedXyz[2]) return { ...geometry, tiltAxis };
-  const { handedness, tiltRangeDegrees: range, tiltAnglesDegrees: angles } = geometry;
-  if (handedness !== "unknown") return { ...geometry, tiltAxis, handedness: handedness === 1 ? -1 : 1 };
+  const { handedness, defocusHandedness: hand, tiltRangeDegrees: range, tiltAnglesDegrees: angles } = geometry;
+  const kept = { ...geometry, tiltAxis, ...(hand && flippedXyz[2] ? { defocusHandedness: hand === 1 ? -1 as const : 1 as const } : {}) };
+  if (flippedXyz[across] === flippedXyz[2]) return kept;
+  if (handedness !== "unknown") return { ...kept, handedness: handedness === 1 ? -1 : 1 };
   // 0 - t rather than -t: no "-0".
   return {
-    ...geometry,
-    tiltAxis,
+    ...kept,
     tiltRangeDegrees: range === "unknown" ? range : [0 - range[1], 0 - range[0]],
     ...(angles ? { tiltAnglesDegrees: angles.map((angle) => 0 - angle) } : {}),
   };

@@ -11,6 +11,7 @@
 import { basename } from "node:path";
 import { z } from "zod";
 import { definePlugin, type ParticleTable, type PluginContext, type RunView } from "../../streams/contract.ts";
+import { RunError } from "../../streams/errors.ts";
 import { temporaryName, writeFileAtomic } from "../formats/atomic.ts";
 import { formatStar, makeLoop, type StarFile, type StarLoop } from "../formats/star.ts";
 import { tiltRangeOf } from "../kernels/wedge.ts";
@@ -22,6 +23,9 @@ const options = z.strictObject({
   classes: z.array(z.int()).min(1).optional().meta({ description: "Classes to write; left out: all" }),
   limitPerClass: z.int().positive().optional().meta({ description: "Most particles of a class, the likeliest first; left out: all" }),
   leaveOutNovel: z.boolean().default(false).meta({ description: "Leave out particles that are like no class" }),
+  wedges: z.boolean().default(true).meta({
+    description: "Write wedge volumes (rlnCtfImage); false where only some tomograms' tilt ranges are known",
+  }),
   starPerClass: z.boolean().default(false).meta({ description: "Write particles_class_03.star and so on beside particles.star" }),
   voltageKilovolts: z.number().positive().default(300).meta({ description: "Written to the optics table", unit: "kV" }),
   sphericalAberrationMillimetres: z.number().nonnegative().default(2.7).meta({ description: "Written to the optics table", unit: "mm" }),
@@ -49,7 +53,7 @@ async function write(view: RunView, directory: string, given: Options, context: 
   if (indices.length < view.particles.count) {
     context.note("relion-selection", `${indices.length} of ${view.particles.count} particles are in particles.star`);
   }
-  const files = given.boxes && indices.length > 0 ? await writeFolder(view, directory, indices, context) : {};
+  const files = given.boxes && indices.length > 0 ? await writeFolder(view, directory, indices, given, context) : {};
   const poses = posesOf(view);
   if (poses.without > 0) context.note("relion-poses", `${poses.without} particles were not aligned: their angles are the picker's, or 0`);
   const columns = { ...files, ...columnsOf(view, indices, poses) };
@@ -127,7 +131,13 @@ function columnsOf({ particles, tomograms, boxes }: RunView, indices: readonly n
 }
 
 /** Writes boxes and wedges under a temporary name and puts the folder in its place. @returns The columns that name the files. */
-async function writeFolder(view: RunView, directory: string, indices: readonly number[], context: PluginContext): Promise<Columns> {
+async function writeFolder(
+  view: RunView,
+  directory: string,
+  indices: readonly number[],
+  given: Options,
+  context: PluginContext,
+): Promise<Columns> {
   const { boxes, particles, tomograms } = view;
   const folder = `${directory}/${FOLDER}`;
   const temporary = temporaryName(folder);
@@ -139,15 +149,19 @@ async function writeFolder(view: RunView, directory: string, indices: readonly n
   const wedges = new WedgeFiles(boxes.boxVoxels, boxes.voxelSizeAngstrom);
   const known = indices.filter((i) => tiltRangeOf(boxes.geometryOf(i)) !== null).length;
   const columns: Columns = { rlnImageName: indices.map((i) => `${FOLDER}/${nameOf(i)}`) };
-  if (known > 0) columns.rlnCtfImage = indices.map((i) => `${FOLDER}/${wedges.nameOf(boxes.geometryOf(i))}`);
   if (known === 0) {
     context.note("relion-no-wedge", "the tilt range is unknown: no wedge volume and no rlnCtfImage; run RELION without --ctf");
+  } else if (!given.wedges) {
+    context.note("relion-no-wedge", "no wedge volume and no rlnCtfImage, as the manifest says; run RELION without --ctf");
   } else if (known < indices.length) {
-    context.note(
-      "relion-no-wedge",
-      `the tilt range of ${indices.length - known} particles is unknown: their wedge volume, wedge_unknown.mrc, is all ones`,
+    const unknown = tomograms.filter(({ geometry, boxes }) => boxes > 0 && tiltRangeOf(geometry) === null).map(({ id }) => id);
+    throw new RunError(
+      `the tilt range of ${unknown.length} of ${tomograms.length} tomograms is unknown (${unknown.slice(0, 4).join(", ")}${
+        unknown.length > 4 ? ", ..." : ""
+      }), and RELION wants a wedge volume of every particle or of none: ` +
+        `set "wedges": false and use --resume, or start anew with source.options.tiltRangeDegrees or a geometry file`,
     );
-  }
+  } else columns.rlnCtfImage = indices.map((i) => `${FOLDER}/${wedges.nameOf(boxes.geometryOf(i))}`);
   try {
     await wedges.write(temporary);
     await writeBoxes(boxes, indices, (i) => `${temporary}/${nameOf(i)}`, context.signal, (done, total) => context.progress(done, total));

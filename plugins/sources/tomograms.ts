@@ -8,6 +8,7 @@ import { definePlugin, type PluginContext, type Tomogram, type Volume } from "..
 import { InputError } from "../../streams/errors.ts";
 import { tiltRangeFault } from "../formats/geometry_csv.ts";
 import { axisLetters, isStraight, orderGeometry } from "../formats/axis_order.ts";
+import { namedTomogram } from "../formats/tomogram_name.ts";
 import { describeVolumeFile, type VolumeDescription, voxelSizeOf } from "../formats/volume_file.ts";
 import { isAddress, splitHdf5Path } from "../formats/volume_path.ts";
 import { percentApart, resolveVoxelSize, shortNumber, voxelSizeTolerance } from "../formats/voxel_size.ts";
@@ -42,17 +43,21 @@ const options = z.strictObject({
   handedness: z.union([z.literal(1), z.literal(-1)]).optional().meta({ description: "-1 when positive tilts turn the other way" }),
   geometry: z.string().optional().meta({
     description:
-      "CSV with a column tomogram and any of tiltMinDegrees, tiltMaxDegrees, tiltAxis, handedness, defocusAngstrom, doseElectronsPerSquareAngstrom",
+      "RELION's tomograms.star, or CSV with a column tomogram and any of tiltMinDegrees, tiltMaxDegrees, tiltAnglesDegrees, tiltAxis, handedness, " +
+      "defocusAngstrom, defocusHandedness, doseElectronsPerSquareAngstrom",
     format: "path",
   }),
   tiltFiles: z.enum(["auto", "none"]).default("auto").meta({
-    description: "auto reads .tlt, .rawtlt and .mdoc of the same stem beside a tomogram",
+    description:
+      "auto reads .tlt, .aln, .rawtlt and .mdoc of the same stem beside a tomogram, and Warp's .xml there or up to two folders above",
   }),
 });
 type Options = z.infer<typeof options>;
 
 /** A file whose header has been checked. */
 interface Inspected extends FoundFile {
+  /** Id of its file, where that holds several tomograms. */
+  readonly fileId: string;
   readonly ordinal: number;
   readonly description: VolumeDescription;
   /** Which volume of a stack of volumes. */
@@ -125,7 +130,8 @@ async function inspectAll(given: Options, context: PluginContext, signal: AbortS
     signal.throwIfAborted();
     all.push(...await inspect(file, await describe(file.path, given), all.length, table, given, context));
   }
-  const missing = [...table.keys()].filter((id) => !all.some((file) => file.id === id));
+  const used = new Set(all.map((file) => rowOf(table, file.id, file.fileId)));
+  const missing = [...table].filter(([, row]) => !used.has(row)).map(([name]) => name);
   if (missing.length > 0) {
     context.warn("geometry-without-tomogram", `${basename(given.geometry!)} names ${missing.join(", ")}, but no file has that stem`);
   }
@@ -147,6 +153,11 @@ async function inspectAll(given: Options, context: PluginContext, signal: AbortS
 
 function describe(path: string, { voxelSizeAngstrom }: Options): Promise<VolumeDescription> {
   return describeVolumeFile(path, { wantedVoxelSizeAngstrom: voxelSizeAngstrom });
+}
+
+/** A tomogram's row of the geometry table: by its name, by its file's, or by what programs make of either. */
+function rowOf(table: Awaited<ReturnType<typeof readGeometryTable>>, id: string, fileId: string) {
+  return namedTomogram(table, id) ?? namedTomogram(table, fileId);
 }
 
 /** One tomogram of a file, or each volume of a stack of volumes. */
@@ -181,10 +192,10 @@ async function inspect(
   const all: Inspected[] = [];
   for (let index = 0; index < volumes; index++) {
     const id = volumes === 1 ? file.id : `${file.id}_${index + 1}`;
-    const found = await findGeometry(path, id, table.get(id) ?? table.get(file.id), given);
+    const found = await findGeometry(path, id, rowOf(table, id, file.id), given);
     if (found.warning) notes.warn("tilt-range", `${id}: ${found.warning}`);
     all.push({
-      ...{ id, path, ordinal: first + index, description, voxelSizeAngstrom },
+      ...{ id, fileId: file.id, path, ordinal: first + index, description, voxelSizeAngstrom },
       ...(volumes > 1 ? { stackIndex: index } : {}),
       modified: onDisk?.mtime?.getTime() ?? 0,
       found: { ...found, geometry: orderGeometry(found.geometry, axes) },

@@ -77,23 +77,21 @@ export async function writeBoxes(
 export class WedgeFiles {
   readonly #boxVoxels: number;
   readonly #voxelSizeAngstrom: number;
-  readonly #names = new Map<string, { name: string; geometry: Geometry | null }>();
+  readonly #names = new Map<string, { name: string; geometry: Geometry }>();
 
   constructor(boxVoxels: number, voxelSizeAngstrom: number) {
     this.#boxVoxels = boxVoxels;
     this.#voxelSizeAngstrom = voxelSizeAngstrom;
   }
 
-  /** File name for a geometry; an unknown range shares a volume of ones. */
+  /** File name for a geometry. @throws {RangeError} When its tilt range is unknown: a wedge is not made up. */
   nameOf(geometry: Geometry): string {
     const range = tiltRangeOf(geometry);
-    const key = range ? `${range.join(" ")} ${geometry.tiltAxis} ${geometry.handedness === -1 ? -1 : 1}` : "unknown";
+    if (!range) throw new RangeError("the tilt range is unknown: there is no wedge volume");
+    const key = `${range.join(" ")} ${geometry.tiltAxis} ${geometry.handedness === -1 ? -1 : 1}`;
     let entry = this.#names.get(key);
     if (!entry) {
-      entry = {
-        name: range ? `wedge_${String(this.#names.size + 1).padStart(2, "0")}.mrc` : "wedge_unknown.mrc",
-        geometry: range ? geometry : null,
-      };
+      entry = { name: `wedge_${String(this.#names.size + 1).padStart(2, "0")}.mrc`, geometry };
       this.#names.set(key, entry);
     }
     return entry.name;
@@ -103,7 +101,7 @@ export class WedgeFiles {
   async write(folder: string): Promise<void> {
     const n = this.#boxVoxels;
     for (const { name, geometry } of this.#names.values()) {
-      const voxels = geometry ? wedgeMask(n, geometry, "centred") : new Float32Array(n ** 3).fill(1);
+      const voxels = wedgeMask(n, geometry, "centred");
       await writeMrcVolume(`${folder}/${name}`, { shapeZyx: [n, n, n], voxels, voxelSizeAngstrom: this.#voxelSizeAngstrom, sync: false });
     }
   }

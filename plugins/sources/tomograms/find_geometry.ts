@@ -5,9 +5,14 @@
 import { dirname, join } from "node:path";
 import type { Geometry } from "../../../streams/contract.ts";
 import { InputError } from "../../../streams/errors.ts";
+import { parseAln } from "../../formats/aretomo_aln.ts";
 import { parseGeometryCsv, type StatedGeometry } from "../../formats/geometry_csv.ts";
 import { mdocTilts, parseMdoc } from "../../formats/mdoc.ts";
+import { parseRelionTilts, parseRelionTomograms } from "../../formats/relion_tomograms.ts";
 import { parseTiltAngles } from "../../formats/tilt_angles.ts";
+import { bareTomogramName } from "../../formats/tomogram_name.ts";
+import { locateListed } from "../../formats/volume_list.ts";
+import { parseWarpTiltSeries } from "../../formats/warp_tilt_series.ts";
 
 /** What the manifest states for every tomogram. */
 export interface GeometryOptions {
@@ -19,6 +24,8 @@ export interface GeometryOptions {
 
 /** Ranges that differ by more at either end are worth a warning. */
 const RANGE_TOLERANCE_DEGREES = 3;
+/** Folders above a tomogram in which Warp keeps its `.xml`: `warp_tiltseries/reconstruction/deconv/TS_01_10.00Apx.mrc`. */
+const WARP_FOLDERS = 3;
 
 /** A geometry and where it came from. */
 export interface FoundGeometry {
@@ -32,46 +39,72 @@ async function readText(path: string): Promise<string | null> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.IsADirectory) return null;
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.IsADirectory || error instanceof Deno.errors.NotADirectory) {
+      return null;
+    }
     throw error;
   }
 }
 
-/** The refined `.tlt` first, then `.rawtlt`, then SerialEM's `.mdoc`, which knows dose and defocus too. */
+/** What files beside a tomogram say, the ones that count most first. */
 async function readTiltFiles(path: string, stem: string): Promise<{ stated: StatedGeometry; file?: string }> {
-  const folder = dirname(path);
-  const stated: StatedGeometry = {};
-  let file: string | undefined;
-  for (const ending of [".tlt", ".rawtlt"]) {
-    if (file) break;
-    const beside = join(folder, stem + ending);
-    const text = await readText(beside);
-    if (text === null) continue;
-    stated.tiltAnglesDegrees = parseTiltAngles(text, beside);
-    file = beside;
-  }
-  for (const ending of [".mdoc", ".mrc.mdoc", ".st.mdoc"]) {
-    const beside = join(folder, stem + ending);
-    const text = await readText(beside);
-    if (text === null) continue;
-    const { tiltAnglesDegrees, ...more } = mdocTilts(parseMdoc(text, beside), beside);
-    Object.assign(stated, more);
-    if (!file) {
-      // Sections are in the order of exposure.
-      stated.tiltAnglesDegrees = [...tiltAnglesDegrees].sort((a, b) => a - b);
-      file = beside;
+  const folder = dirname(path), beside = (ending: string) => join(folder, stem + ending);
+  const angles = (parse: (text: string, path: string) => number[]) => (text: string, at: string): StatedGeometry => ({
+    tiltAnglesDegrees: parse(text, at),
+  });
+  // Sections of an .mdoc are in the order of exposure.
+  const mdoc = (text: string, at: string): StatedGeometry => {
+    const { tiltAnglesDegrees, ...more } = mdocTilts(parseMdoc(text, at), at);
+    return { ...more, tiltAnglesDegrees: tiltAnglesDegrees.toSorted((a, b) => a - b) };
+  };
+  const warp: string[] = [];
+  for (let at = folder, i = 0; i < WARP_FOLDERS; i++, at = dirname(at)) warp.push(join(at, `${bareTomogramName(stem)}.xml`));
+  const sources: readonly [readonly string[], (text: string, at: string) => StatedGeometry | null][] = [
+    [[beside(".tlt")], angles(parseTiltAngles)],
+    [[beside(".aln"), beside(".mrc.aln"), beside(".st.aln")], angles(parseAln)],
+    [warp, parseWarpTiltSeries],
+    [[beside(".rawtlt")], angles(parseTiltAngles)],
+    [[beside(".mdoc"), beside(".mrc.mdoc"), beside(".st.mdoc")], mdoc],
+  ];
+  let stated: StatedGeometry = {}, file: string | undefined;
+  for (const [paths, parse] of sources) {
+    for (const at of paths) {
+      const text = await readText(at);
+      if (text === null) continue;
+      const found = parse(text, at);
+      if (found === null) continue;
+      if (stated.tiltAnglesDegrees === undefined && found.tiltAnglesDegrees !== undefined) file = at;
+      stated = { ...found, ...stated };
+      break;
     }
-    break;
   }
-  return { stated, file };
+  return { stated, ...(file === undefined ? {} : { file }) };
 }
 
-/** Reads the geometry table, or none. @throws {InputError} When it is faulty. */
+/**
+ * Reads the geometry table: CSV, or RELION's `tomograms.star` (with the tilt series files that it names). None when no path is given.
+ * @throws {InputError} When it is faulty, or a file that it names is not there.
+ */
 export async function readGeometryTable(path: string | undefined): Promise<Map<string, StatedGeometry>> {
   if (path === undefined) return new Map();
   const text = await readText(path);
   if (text === null) throw new InputError(path, "no such file: source.options.geometry names it");
-  return parseGeometryCsv(text, path);
+  if (!/^\s*data_/m.test(text)) return parseGeometryCsv(text, path);
+  const table = new Map<string, StatedGeometry>();
+  for (const [name, { stated, tiltSeriesFile }] of parseRelionTomograms(text, path)) {
+    table.set(name, tiltSeriesFile === undefined ? stated : { ...await readTiltSeries(tiltSeriesFile, path), ...stated });
+  }
+  return table;
+}
+
+async function readTiltSeries(file: string, table: string): Promise<StatedGeometry> {
+  const located = locateListed(file, table);
+  if (!("path" in located)) {
+    throw new InputError(table, `names ${file}, which is not there, neither beside it nor in a folder above it`);
+  }
+  const text = await readText(located.path);
+  if (text === null) throw new InputError(located.path, `no such file: ${table} names it`);
+  return parseRelionTilts(text, located.path);
 }
 
 /**
@@ -85,35 +118,32 @@ export async function findGeometry(
   options: GeometryOptions,
 ): Promise<FoundGeometry> {
   const { stated: fromFiles, file } = options.tiltFiles === "auto" ? await readTiltFiles(path, stem) : { stated: {} as StatedGeometry };
-  const angles = fromFiles.tiltAnglesDegrees;
-  const fileRange = angles && angles.length > 1 ? [Math.min(...angles), Math.max(...angles)] as const : undefined;
-  const stated = row?.tiltRangeDegrees ?? options.tiltRangeDegrees;
-  const range = stated ?? fileRange;
+  const stated = row?.tiltRangeDegrees ?? rangeOf(row?.tiltAnglesDegrees) ?? options.tiltRangeDegrees;
+  const angles = row?.tiltAnglesDegrees ?? fromFiles.tiltAnglesDegrees, fileRange = rangeOf(fromFiles.tiltAnglesDegrees);
   let warning: string | undefined;
   if (fileRange && stated && stated !== "unknown" && fileRange.some((end, i) => Math.abs(end - stated[i]) > RANGE_TOLERANCE_DEGREES)) {
-    warning =
-      `${file} says ${fileRange.join(" to ")} degrees, ${
-        row?.tiltRangeDegrees ? "the geometry table" : "source.options.tiltRangeDegrees"
-      } says ` +
-      `${stated.join(" to ")}: the latter was taken`;
+    warning = `${file} says ${fileRange.join(" to ")} degrees, ${
+      row?.tiltRangeDegrees ?? row?.tiltAnglesDegrees ? "the geometry table" : "source.options.tiltRangeDegrees"
+    } says ${stated.join(" to ")}: the latter was taken`;
   }
+  const known = (key: "defocusAngstrom" | "doseElectronsPerSquareAngstrom" | "defocusHandedness"): StatedGeometry => {
+    const value = row?.[key] ?? fromFiles[key];
+    return value === undefined ? {} : { [key]: value };
+  };
   const geometry: Geometry = {
-    tiltRangeDegrees: range ?? "unknown",
-    // Angles that contradict the range are not handed on.
-    ...(angles && !warning ? { tiltAnglesDegrees: angles } : {}),
+    tiltRangeDegrees: stated ?? fileRange ?? "unknown",
+    // Angles of a file that contradict the range are not handed on.
+    ...(angles && (row?.tiltAnglesDegrees || !warning) ? { tiltAnglesDegrees: angles } : {}),
     tiltAxis: row?.tiltAxis ?? options.tiltAxis,
     handedness: row?.handedness ?? options.handedness ?? "unknown",
-    ...pick("defocusAngstrom", row, fromFiles),
-    ...pick("doseElectronsPerSquareAngstrom", row, fromFiles),
+    ...known("defocusAngstrom"),
+    ...known("doseElectronsPerSquareAngstrom"),
+    ...known("defocusHandedness"),
   };
   return { geometry, ...(file ? { tiltFile: file } : {}), ...(warning ? { warning } : {}) };
 }
 
-function pick(
-  key: "defocusAngstrom" | "doseElectronsPerSquareAngstrom",
-  row: StatedGeometry | undefined,
-  files: StatedGeometry,
-): StatedGeometry {
-  const value = row?.[key] ?? files[key];
-  return value === undefined ? {} : { [key]: value };
+/** First and last of two or more tilts. */
+function rangeOf(angles: readonly number[] | undefined): readonly [number, number] | undefined {
+  return angles && angles.length > 1 ? [Math.min(...angles), Math.max(...angles)] : undefined;
 }

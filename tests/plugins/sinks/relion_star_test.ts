@@ -8,6 +8,7 @@ import { columnOf, findBlock, loopOf, numbersOf, parseStar } from "../../../plug
 import { createRandom } from "../../../plugins/kernels/random.ts";
 import { wedgeMask } from "../../../plugins/kernels/wedge.ts";
 import sink from "../../../plugins/sinks/relion_star.ts";
+import { RunError } from "../../../streams/errors.ts";
 import type { RunView } from "../../../streams/contract.ts";
 
 const B = 8;
@@ -114,7 +115,7 @@ Deno.test("boxes are single mode-2 files with a background of zero mean and unit
   }
 });
 
-Deno.test("an unknown tilt range writes no wedge and says so; beside known ones it gets a volume of ones", async () => {
+Deno.test("an unknown tilt range writes no wedge and says so; beside known ones it is refused", async () => {
   await using folder = await temporaryFolder();
   const unknown = { tiltRangeDegrees: "unknown", tiltAxis: "y", handedness: "unknown" } as const;
   const none = await write(
@@ -124,11 +125,15 @@ Deno.test("an unknown tilt range writes no wedge and says so; beside known ones 
   assert.equal(columnOf(none.particles, "rlnCtfImage"), undefined);
   assert.match(none.told.notes.join("\n"), /relion-no-wedge: the tilt range is unknown: no wedge volume/);
   assert.equal(namesUnder(folder.path).some((name) => name.includes("wedge")), false);
-  const mixed = await write(folder.path, makeView(content({ tomograms: [makeRecord(0, "a"), makeRecord(1, "b", { geometry: unknown })] })));
-  assert.deepEqual(columnOf(mixed.particles, "rlnCtfImage")!.slice(2, 4), ["relion/wedge_01.mrc", "relion/wedge_unknown.mrc"]);
-  await using ones = await openMrcVolume(`${folder.path}/relion/wedge_unknown.mrc`);
-  assert.deepEqual(await ones.readSlab(0, B), new Float32Array(B ** 3).fill(1));
-  assert.match(mixed.told.notes.join("\n"), /the tilt range of 2 particles is unknown/);
+  const mixed = makeView(content({ tomograms: [makeRecord(0, "a", { boxes: 2 }), makeRecord(1, "b", { geometry: unknown, boxes: 2 })] }));
+  await assert.rejects(
+    write(folder.path, mixed),
+    (e: Error) =>
+      e instanceof RunError && /tilt range of 1 of 2 tomograms is unknown \(b\).*set "wedges": false and use --resume/.test(e.message),
+  );
+  const without = await write(folder.path, mixed, { wedges: false });
+  assert.equal(columnOf(without.particles, "rlnCtfImage"), undefined);
+  assert.match(without.told.notes.join("\n"), /relion-no-wedge: no wedge volume and no rlnCtfImage, as the manifest says/);
 });
 
 Deno.test("classes, limitPerClass, leaveOutNovel and starPerClass choose what is written", async () => {
