@@ -108,7 +108,7 @@ export function parseEmHeader(bytes: Uint8Array, fileBytes: number, path: string
 export function parseEm(bytes: Uint8Array, path: string): { readonly header: EmHeader; readonly values: Float32Array } {
   const header = parseEmHeader(bytes, bytes.length, path);
   // A copy of their own, at a multiple of 8, whose order may be changed.
-  const voxels = bytes.slice(emHeaderBytes);
+  const voxels = new Uint8Array(bytes.subarray(emHeaderBytes));
   toHostOrder(voxels, header);
   const values = new Float32Array(header.columns * header.rows * header.sections);
   decodeVoxels(voxels, 0, values.length, header.voxelType, values, 0);

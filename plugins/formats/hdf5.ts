@@ -28,7 +28,12 @@ interface Hdf5Entity {
 }
 interface Hdf5Library {
   readonly ready: Promise<unknown>;
-  readonly File: new (path: string, mode: "r") => Hdf5Entity & { close(): number };
+  readonly File: new (path: string, mode: "r") => Hdf5File;
+}
+interface Hdf5File extends Hdf5Entity {
+  /** 0 or below when the file could not be opened, which is not thrown. */
+  readonly file_id: bigint;
+  close(): number;
 }
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -65,7 +70,7 @@ async function loadLibrary(path: string): Promise<Hdf5Library> {
 }
 
 interface OpenDataset {
-  readonly file: Hdf5Entity & { close(): number };
+  readonly file: Hdf5File;
   readonly dataset: Hdf5Entity;
   readonly name: string;
   readonly shape: readonly number[];
@@ -86,12 +91,13 @@ function listDatasets(group: Hdf5Entity, prefix: string, depth: number, into: Ma
 async function openDataset(path: string): Promise<OpenDataset> {
   const { file: fileName, dataset: wanted } = splitHdf5Path(path);
   const library = await loadLibrary(path);
-  let file: Hdf5Entity & { close(): number };
+  let file: Hdf5File;
   try {
     file = new library.File(fileName, "r");
   } catch (error) {
-    throw new InputError(path, `is no readable HDF5 file (${(error as Error).message}): copy it again`, { cause: error });
+    throw unreadable(path, error);
   }
+  if (file.file_id <= 0n) throw unreadable(path, new Error("cannot be opened"));
   try {
     const found = new Map<string, Hdf5Entity>();
     if (wanted !== null) {
@@ -116,8 +122,12 @@ async function openDataset(path: string): Promise<OpenDataset> {
     return { file, dataset, name, shape };
   } catch (error) {
     file.close();
-    throw error;
+    throw error instanceof InputError ? error : unreadable(path, error);
   }
+}
+
+function unreadable(path: string, error: unknown): InputError {
+  return new InputError(path, `is no readable HDF5 file (${(error as Error).message}): copy it again`, { cause: error });
 }
 
 function typeOf(dataset: Hdf5Entity): string {

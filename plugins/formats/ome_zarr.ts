@@ -14,6 +14,7 @@ import { checkFinite, checkRange } from "./raster_reader.ts";
 import type { OpenVolumeFile, VolumeDescription, VolumeFileOptions } from "./volume_file.ts";
 import { voxelSizeTolerance } from "./voxel_size.ts";
 import { ChunkCache } from "./zarr_chunks.ts";
+import { codecNames, guardedStore } from "./zarr_codecs.ts";
 import { openZarrStore, type ZarrStore } from "./zarr_store.ts";
 
 const ANGSTROM: Readonly<Record<string, number>> = {
@@ -159,12 +160,16 @@ interface OpenLevel {
   readonly chunkZyx: Triple;
 }
 
-/** Most voxels of a chunk that is read: 1 GiB of float32. */
-const MOST_CHUNK_VOXELS = 2 ** 28;
+/** Most voxels of a chunk that is read: 512 MiB of float32. */
+const MOST_CHUNK_VOXELS = 2 ** 27;
 const NUMBERS = /^(u?int(8|16|32|64)|float(16|32|64))$/;
 
 async function openLevel(store: ZarrStore, name: string, path: string): Promise<OpenLevel> {
-  const location = zarr.root(store).resolve(name);
+  const at = name === "" ? "" : `/${name}`;
+  const metadata = await readJson(store, `${at}/zarr.json`, path) ?? await readJson(store, `${at}/.zarray`, path) ?? {};
+  let chunkBytes = 0;
+  const guarded = guardedStore(store, codecNames(metadata)[0], () => chunkBytes, path);
+  const location = zarr.root(guarded).resolve(name);
   let array: zarr.Array<zarr.DataType, ZarrStore>;
   try {
     array = await zarr.open(location as never, { kind: "array" }) as unknown as zarr.Array<zarr.DataType, ZarrStore>;
@@ -187,6 +192,7 @@ async function openLevel(store: ZarrStore, name: string, path: string): Promise<
       `level ${JSON.stringify(name)} has chunks of ${JSON.stringify(chunks)} voxels, expected at most ${MOST_CHUNK_VOXELS}`,
     );
   }
+  chunkBytes = 8 * chunks.reduce((a, b) => a * b, 1);
   if (!NUMBERS.test(dtype)) throw new InputError(path, `level ${JSON.stringify(name)} holds ${dtype}, expected numbers`);
   return { array, shapeZyx: shape.slice(-3) as unknown as Triple, chunkZyx: chunks.slice(-3) as unknown as Triple };
 }

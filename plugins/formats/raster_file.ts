@@ -13,6 +13,8 @@ import { decodeVoxels, rowBytesOf, toHostOrder } from "./raster_voxels.ts";
 
 /** Pieces of about this many bytes are converted at once. */
 const PIECE_BYTES = 4 << 20;
+/** A section that is larger is a damaged header. */
+const MOST_SECTION_BYTES = 2 ** 30;
 
 /** A raster file whose header was read and checked. */
 export interface RasterFile {
@@ -88,6 +90,9 @@ export async function* streamSections({ path, compression, content }: RasterFile
     const { header } = content, { columns, rows, sections, voxelType } = header;
     await taker.skip(header.dataOffset);
     const rowBytes = rowBytesOf(header), sectionBytes = rows * rowBytes;
+    if (sectionBytes > MOST_SECTION_BYTES) {
+      throw new InputError(path, `header states ${columns} x ${rows} voxels a section, which take ${sectionBytes} bytes: is it damaged?`);
+    }
     const step = Math.max(1, Math.floor(PIECE_BYTES / sectionBytes));
     for (let z = 0; z < sections; z += step) {
       const n = Math.min(step, sections - z);

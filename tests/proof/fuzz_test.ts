@@ -1,3 +1,4 @@
 /** The fuzz tests of the formats with many more cases. */
 Deno.env.set("TOMOSIEVE_FUZZ", "20000");
 await import("../plugins/formats/fuzz_test.ts");
+await import("../plugins/formats/volume_fuzz_test.ts");

@@ -1,46 +1,10 @@
 import assert from "node:assert/strict";
+import { hunt } from "./hunt.ts";
 import { decodeBase64, readFixture, temporaryFolder } from "./reading.ts";
 import { parseCsv } from "../../../plugins/formats/csv.ts";
 import { parseMdoc } from "../../../plugins/formats/mdoc.ts";
 import { openMrcStack, openMrcVolume } from "../../../plugins/formats/mrc.ts";
 import { parseStar } from "../../../plugins/formats/star.ts";
-import { createRandom } from "../../../plugins/kernels/random.ts";
-import type { Random } from "../../../streams/contract.ts";
-import { InputError } from "../../../streams/errors.ts";
-
-/** Cases a reader; `TOMOSIEVE_FUZZ=100000` makes it a long hunt. */
-const CASES = Number(Deno.env.get("TOMOSIEVE_FUZZ") ?? 400);
-/** One case of a file under 6 kB may take this long on a loaded machine: a hang would take for ever. */
-const LONGEST_MS = 2000;
-
-/** Cuts a file short or changes up to 8 of its bytes, mostly near its beginning. */
-function damage(bytes: Uint8Array, random: Random): Uint8Array {
-  const out = bytes.slice(0, random.uniform() < 0.3 ? random.integer(bytes.length + 1) : bytes.length);
-  if (out.length === 0) return out;
-  for (let n = random.integer(9); n > 0; n--) {
-    const at = random.uniform() < 0.7 ? random.integer(Math.min(out.length, 256)) : random.integer(out.length);
-    out[at] = random.uniform() < 0.5 ? random.integer(256) : out[at] ^ (1 << random.integer(8));
-  }
-  return out;
-}
-
-/** Runs a reader on damaged files: it may give a result or an InputError, nothing else. */
-async function hunt(name: string, files: readonly Uint8Array[], read: (bytes: Uint8Array) => Promise<void> | void): Promise<void> {
-  let refused = 0;
-  for (let i = 0; i < CASES; i++) {
-    const random = createRandom(i, "fuzz", name);
-    const bytes = damage(files[i % files.length], random);
-    const start = performance.now();
-    try {
-      await read(bytes);
-    } catch (error) {
-      if (!(error instanceof InputError)) throw new Error(`${name}, case ${i}: ${error}`, { cause: error });
-      refused++;
-    }
-    assert.ok(performance.now() - start < LONGEST_MS, `${name}, case ${i} took too long`);
-  }
-  assert.ok(refused > 0 && refused < CASES, `${refused} of ${CASES} refused: the damage tests nothing`);
-}
 
 Deno.test("damaged MRC files give an InputError or a volume no larger than the file says", async () => {
   await using folder = await temporaryFolder();
