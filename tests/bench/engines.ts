@@ -1,21 +1,19 @@
 /**
  * Times engines on YOPO next to PyTorch in the same run.
  *
- * `deno task bench:engines` runs engines x {quarter, full width} x {box 24, 32} x {train, infer}; `--width --box --batch --threads --mode`
- * select rows (each takes a comma-separated list), `--seconds` is the time spent on each, `--json` makes the last line one JSON object.
- * PyTorch is used when one of `$TOMOSIEVE_TORCH_PYTHON`, `python3` and `/usr/bin/python3` can import it. Engine and peer take turns; of each the
- * shortest time is compared, which other work on the machine disturbs least.
+ * `deno task bench:engines` runs engines x {quarter, full width} x {box 24, 32} x {train, infer}. `--engine --width --box --batch --threads --mode`
+ * select rows (each takes a comma-separated list). `--engine` takes names of built-in engines, with a backend after a colon (`tfjs:cpu`).
+ * `--seconds` is the time spent on each engine in a row, in `--turns` turns; `--limit` is when a turn is given up. `--json` makes the last line
+ * one JSON object. PyTorch is used when one of `$TOMOSIEVE_TORCH_PYTHON`, `python3` and `/usr/bin/python3` can import it.
+ *
+ * Engines and peers take turns, each in a process of its own. Of each the shortest step by the clock and the least processor time a
+ * subtomogram are compared, which other work on the machine disturbs least; peak memory is that of the whole process.
  * @module
  */
 import { parseArgs } from "node:util";
 import process from "node:process";
-import yopo from "../../plugins/embedders/yopo.ts";
-import { yopoBlocks, yopoChannels, yopoFeatures, yopoSpec } from "../../plugins/embedders/yopo_network.ts";
-import onnx from "../../plugins/engines/onnx/mod.ts";
-import type { Engine } from "../../plugins/engines/network.ts";
-import { initialiseNetwork } from "../../plugins/kernels/initialise.ts";
-import { createRandom } from "../../plugins/kernels/random.ts";
-import type { PluginContext } from "../../streams/contract.ts";
+import configuration from "../../deno.json" with { type: "json" };
+import { yopoBlocks, yopoChannels, yopoFeatures } from "../../plugins/embedders/yopo_network.ts";
 
 /** One row of the table. */
 interface Result {
@@ -26,56 +24,67 @@ interface Result {
   batch: number;
   threads: number;
   mode: string;
-  /** Shortest of all steps. */
+  /** By the clock, shortest of all steps. */
   msPerSubtomogram: number;
-  /** This engine's time over PyTorch's float32; null without PyTorch. */
+  /** User and system time of all threads, mean of the best turn. */
+  processorMsPerSubtomogram: number;
+  peakMiB: number;
+  /** This engine's time over PyTorch's in float32, by the clock and by processor time; null without PyTorch. */
   ratioToPyTorch: number | null;
+  processorRatioToPyTorch: number | null;
+}
+
+/** What a measuring process prints. */
+interface Measured {
+  shortest: number;
+  processor: number;
+  peakMiB: number;
+  precision?: string;
+  version?: string;
+  /** Why there is nothing to measure. */
+  absent?: string;
 }
 
 const { values: flags } = parseArgs({
   options: {
-    engine: { type: "string", default: "onnx" },
+    engine: { type: "string", default: "onednn,onnx,tfjs:webgpu" },
     width: { type: "string", default: "0.25,1" },
     box: { type: "string", default: "24,32" },
     batch: { type: "string", default: "8" },
     threads: { type: "string", default: "2" },
     mode: { type: "string", default: "train,infer" },
     seconds: { type: "string", default: "6" },
+    turns: { type: "string", default: "3" },
+    limit: { type: "string", default: "300" },
     json: { type: "boolean", default: false },
   },
 });
 const numbers = (list: string) => list.split(",").map(Number);
-const TURNS = 3;
-const CLASSES = 16;
+const turns = Number(flags.turns);
+type Row = Pick<Result, "width" | "box" | "batch" | "threads" | "mode">;
 
-const context = { signal: new AbortController().signal, warn: (_: string, message: string) => console.error(message) } as PluginContext;
-const engines: Record<string, (threads: number) => Promise<Engine>> = {
-  onnx: async (threads) => await onnx.create({ threads }, context, {}),
-};
+/** Contestants that are not to be asked again, with the reason that was said. */
+const skipped = new Map<string, string>();
 
-/** Shortest ms a subtomogram of an engine within `seconds`. */
-async function timeEngine(engine: Engine, box: number, width: number, batch: number, mode: string, seconds: number): Promise<number> {
-  const { loss: _, ...chosen } = yopo.options.parse({ width });
-  const spec = yopoSpec({ ...chosen, boxVoxels: box, binning: 1, classes: CLASSES, loss: "softmaxCrossEntropy" });
-  await using network = await engine.compile(spec, initialiseNetwork(spec, 1));
-  const { normal } = createRandom(1, "bench");
-  const boxes = Float32Array.from({ length: batch * box ** 3 }, normal);
-  const targets = new Float32Array(batch * CLASSES);
-  for (let row = 0; row < batch; row++) targets[row * CLASSES + row % CLASSES] = 1;
-  const step = () =>
-    mode === "train"
-      ? network.trainStep({ boxes: boxes.slice() }, targets, batch, 1e-4)
-      : network.infer({ boxes: boxes.slice() }, batch, ["features"]);
-  await step();
-  await step();
-  let shortest = Infinity;
-  const begin = performance.now();
-  for (let i = 0; i < 3 || performance.now() - begin < seconds * 1000; i++) {
-    const start = performance.now();
-    await step();
-    shortest = Math.min(shortest, (performance.now() - start) / batch);
+/** Runs a measuring process; null when it is skipped, which is said aloud once. */
+async function measure(name: string, program: string, args: string[]): Promise<Measured | null> {
+  const limit = Number(flags.limit);
+  const skip = (why: string) => {
+    skipped.set(name, why);
+    console.error(`${name}: skipped: ${why}`);
+    return null;
+  };
+  const child = new Deno.Command(program, { args, stdout: "piped", stderr: "piped" }).spawn();
+  const timer = setTimeout(() => child.kill("SIGKILL"), limit * 1000);
+  const start = performance.now();
+  const { success, stdout, stderr } = await child.output();
+  clearTimeout(timer);
+  if (!success) {
+    if (performance.now() - start >= limit * 1000) return skip(`not done within ${limit} s; --limit gives it longer`);
+    return skip(new TextDecoder().decode(stderr).trim().split("\n").slice(-3).join(" "));
   }
-  return shortest;
+  const measured = JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!) as Measured;
+  return measured.absent === undefined ? measured : skip(measured.absent);
 }
 
 /** Finds a Python with torch. */
@@ -92,15 +101,22 @@ async function findTorch(): Promise<string | null> {
   return null;
 }
 
-/** Shortest ms a subtomogram of PyTorch, and its version. */
-async function timeTorch(python: string, box: number, width: number, batch: number, threads: number, mode: string, seconds: number) {
-  const channels = Array.from({ length: yopoBlocks(box) }, (_, i) => yopoChannels(i + 1, width)).join();
-  const script = new URL("./engines_torch.py", import.meta.url).pathname;
-  const settings = { box, channels, features: yopoFeatures(width), batch, threads, mode, seconds };
-  const args = [script, ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])];
-  const { success, stdout, stderr } = await new Deno.Command(python, { args, stdout: "piped", stderr: "piped" }).output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-  return JSON.parse(new TextDecoder().decode(stdout)) as { version: string; shortest: number };
+const asFlags = (settings: Readonly<Record<string, unknown>>) =>
+  Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+const pathOf = (file: string) => new URL(file, import.meta.url).pathname;
+
+function measureEngine(title: string, row: Row, seconds: number): Promise<Measured | null> {
+  const [engine, backend] = title.split(":");
+  const options = JSON.stringify(backend ? { backend } : {});
+  const args = asFlags({ engine, options, ...row, seconds });
+  return measure(title, Deno.execPath(), ["run", "-A", `--config=${pathOf("../../deno.json")}`, pathOf("./engines_one.ts"), ...args]);
+}
+
+function measureTorch(title: string, precision: string, row: Row, seconds: number): Promise<Measured | null> {
+  const channels = Array.from({ length: yopoBlocks(row.box) }, (_, i) => yopoChannels(i + 1, row.width)).join();
+  const { width, ...others } = row;
+  const settings = { ...others, channels, features: yopoFeatures(width), precision, seconds };
+  return measure(title, torch!, [pathOf("./engines_torch.py"), ...asFlags(settings)]);
 }
 
 const torch = await findTorch();
@@ -112,36 +128,53 @@ for (const threads of numbers(flags.threads)) {
   for (const width of numbers(flags.width)) {
     for (const box of numbers(flags.box)) {
       for (const batch of numbers(flags.batch)) {
-        for (const mode of flags.mode.split(",")) await measure({ width, box, batch, threads, mode });
+        for (const mode of flags.mode.split(",")) await compare({ width, box, batch, threads, mode });
       }
     }
   }
 }
 
-async function measure(row: Pick<Result, "width" | "box" | "batch" | "threads" | "mode">): Promise<void> {
-  const { width, box, batch, threads, mode } = row;
-  const seconds = Number(flags.seconds) / TURNS;
-  let peer = Infinity;
-  const best = new Map<string, { ms: number; precision: string }>();
-  for (let turn = 0; turn < TURNS; turn++) {
-    for (const name of flags.engine.split(",")) {
-      await using engine = await engines[name](threads);
-      const ms = await timeEngine(engine, box, width, batch, mode, seconds);
-      best.set(name, { ms: Math.min(ms, best.get(name)?.ms ?? Infinity), precision: engine.precision });
-    }
+/** Measures everyone on one row, turn by turn. */
+async function compare(row: Row): Promise<void> {
+  const seconds = Number(flags.seconds) / turns;
+  const best = new Map<string, Measured>();
+  const keep = (title: string, measured: Measured | null) => {
+    if (!measured) return;
+    const before = best.get(title) ?? { shortest: Infinity, processor: Infinity, peakMiB: 0 };
+    best.set(title, {
+      ...measured,
+      shortest: Math.min(measured.shortest, before.shortest),
+      processor: Math.min(measured.processor, before.processor),
+      peakMiB: Math.max(measured.peakMiB, before.peakMiB),
+    });
+    torchVersion ??= measured.version ?? null;
+  };
+  for (let turn = 0; turn < turns; turn++) {
+    for (const title of flags.engine.split(",")) if (!skipped.has(title)) keep(title, await measureEngine(title, row, seconds));
     if (!torch) continue;
-    const timed = await timeTorch(torch, box, width, batch, threads, mode, seconds);
-    torchVersion = timed.version;
-    peer = Math.min(peer, timed.shortest);
+    for (const [title, precision] of [["pytorch", "float32"], ["pytorch bf16", "bfloat16"]]) {
+      if (!skipped.has(title)) keep(title, await measureTorch(title, precision, row, seconds));
+    }
   }
-  const rows = [...best].map(([engine, { ms, precision }]) => ({ engine, precision, ms }));
-  if (torch) rows.push({ engine: "pytorch", precision: "float32", ms: peer });
-  for (const { engine, precision, ms } of rows) {
-    const ratioToPyTorch = torch ? ms / peer : null;
-    results.push({ engine, precision, ...row, msPerSubtomogram: ms, ratioToPyTorch });
-    const ratio = ratioToPyTorch === null ? "" : `, ${ratioToPyTorch.toFixed(2)} of PyTorch`;
+  const peer = best.get("pytorch");
+  for (const [title, { shortest, processor, peakMiB, precision }] of best) {
+    const result: Result = {
+      engine: title === "pytorch bf16" ? "pytorch" : title,
+      precision: precision ?? (title === "pytorch bf16" ? "bfloat16" : "float32"),
+      ...row,
+      msPerSubtomogram: shortest,
+      processorMsPerSubtomogram: processor,
+      peakMiB,
+      ratioToPyTorch: peer ? shortest / peer.shortest : null,
+      processorRatioToPyTorch: peer ? processor / peer.processor : null,
+    };
+    results.push(result);
+    const ratio = peer
+      ? `, ${result.ratioToPyTorch!.toFixed(2)} of PyTorch by the clock, ${result.processorRatioToPyTorch!.toFixed(2)} by processor time`
+      : "";
     console.error(
-      `${engine} width ${width} box ${box} batch ${batch} threads ${threads} ${mode}: ${ms.toFixed(2)} ms a subtomogram${ratio}`,
+      `width ${row.width} box ${row.box} batch ${row.batch} threads ${row.threads} ${row.mode}: ${title} ${result.precision} ` +
+        `${shortest.toFixed(2)} ms a subtomogram (processor ${processor.toFixed(2)}), peak ${peakMiB.toFixed(0)} MiB${ratio}`,
     );
   }
 }
@@ -157,6 +190,11 @@ function processorName(): string {
   }
 }
 
-const versions = { deno: Deno.version.deno, onnxruntime: "1.30.0", pytorch: torchVersion };
-if (flags.json) console.log(JSON.stringify({ machine, versions, results }));
+const libraries = Object.entries(configuration.imports).filter(([name]) => /onnxruntime-node|tfjs/.test(name));
+const versions = {
+  deno: Deno.version.deno,
+  ...Object.fromEntries(libraries.map(([name, specifier]) => [name, specifier.split("@").at(-1)])),
+  pytorch: torchVersion,
+};
+if (flags.json) console.log(JSON.stringify({ machine, versions, results, skipped: Object.fromEntries(skipped) }));
 process.exit(0);

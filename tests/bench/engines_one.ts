@@ -30,7 +30,8 @@ const context = { signal: new AbortController().signal, warn: say, note: say } a
 let engine: Engine;
 try {
   const { default: plugin } = await builtIns[flags.engine!]();
-  engine = await plugin.create(plugin.options.parse({ threads, ...JSON.parse(flags.options ?? "{}") }), context, {}) as Engine;
+  const known = "threads" in plugin.options.shape ? { threads } : {};
+  engine = await plugin.create(plugin.options.parse({ ...known, ...JSON.parse(flags.options ?? "{}") }), context, {}) as Engine;
 } catch (error) {
   console.log(JSON.stringify({ absent: error instanceof Error ? error.message : String(error) }));
   process.exit(0);
