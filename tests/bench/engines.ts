@@ -2,7 +2,8 @@
  * Times engines on YOPO next to PyTorch in the same run.
  *
  * `deno task bench:engines` runs engines x {quarter, full width} x {box 24, 32} x {train, infer}. `--engine --width --box --batch --threads --mode`
- * select rows (each takes a comma-separated list). `--engine` takes names of built-in engines, with a backend after a colon (`tfjs:cpu`).
+ * select rows (each takes a comma-separated list). `--engine` takes names of built-in engines, with a backend after a colon (`tfjs:cpu`); `--peer` names
+ * PyTorch's precisions (float32, bfloat16 by autocast).
  * `--seconds` is the time spent on each engine in a row, in `--turns` turns; `--limit` is when a turn is given up. `--json` makes the last line
  * one JSON object. PyTorch is used when one of `$TOMOSIEVE_TORCH_PYTHON`, `python3` and `/usr/bin/python3` can import it.
  *
@@ -53,6 +54,7 @@ const { values: flags } = parseArgs({
     batch: { type: "string", default: "8" },
     threads: { type: "string", default: "2" },
     mode: { type: "string", default: "train,infer" },
+    peer: { type: "string", default: "float32,bfloat16" },
     seconds: { type: "string", default: "6" },
     turns: { type: "string", default: "3" },
     limit: { type: "string", default: "300" },
@@ -152,15 +154,17 @@ async function compare(row: Row): Promise<void> {
   for (let turn = 0; turn < turns; turn++) {
     for (const title of flags.engine.split(",")) if (!skipped.has(title)) keep(title, await measureEngine(title, row, seconds));
     if (!torch) continue;
-    for (const [title, precision] of [["pytorch", "float32"], ["pytorch bf16", "bfloat16"]]) {
+    for (const precision of flags.peer.split(",")) {
+      const title = precision === "float32" ? "pytorch" : `pytorch ${precision}`;
       if (!skipped.has(title)) keep(title, await measureTorch(title, precision, row, seconds));
     }
   }
   const peer = best.get("pytorch");
   for (const [title, { shortest, processor, peakMiB, precision }] of best) {
+    const [engine, reduced = "float32"] = title.split(" ");
     const result: Result = {
-      engine: title === "pytorch bf16" ? "pytorch" : title,
-      precision: precision ?? (title === "pytorch bf16" ? "bfloat16" : "float32"),
+      engine,
+      precision: precision ?? reduced,
       ...row,
       msPerSubtomogram: shortest,
       processorMsPerSubtomogram: processor,
@@ -173,7 +177,7 @@ async function compare(row: Row): Promise<void> {
       ? `, ${result.ratioToPyTorch!.toFixed(2)} of PyTorch by the clock, ${result.processorRatioToPyTorch!.toFixed(2)} by processor time`
       : "";
     console.error(
-      `width ${row.width} box ${row.box} batch ${row.batch} threads ${row.threads} ${row.mode}: ${title} ${result.precision} ` +
+      `width ${row.width} box ${row.box} batch ${row.batch} threads ${row.threads} ${row.mode}: ${engine} ${result.precision} ` +
         `${shortest.toFixed(2)} ms a subtomogram (processor ${processor.toFixed(2)}), peak ${peakMiB.toFixed(0)} MiB${ratio}`,
     );
   }
