@@ -10,7 +10,10 @@ import { addressOf, packArguments, type Runtime } from "./runtime.ts";
 import { alignedFloats } from "./program.ts";
 import { made } from "./status.ts";
 
-/** Numbers that are worked on at a time: what seven primitives in a row read stays in the processor's own cache. */
+/**
+ * Numbers that are worked on at a time: what seven primitives in a row read stays in the cache of one core, so one thread does it all. For the
+ * 6.3 million of YOPO at full width that took 15 ms of processor time, two threads 33, a loop in JavaScript 42.
+ */
 const CHUNK = 32768;
 
 /** Primitives for one length of chunk, in the order in which they run. */
@@ -61,12 +64,14 @@ export class NadamPrimitives {
     const { beta1, epsilon } = this.#optimiser;
     const root = Math.sqrt(varianceFactor);
     [1 - beta1, -gradientFactor / root, -momentFactor / root, epsilon / root].forEach((value, i) => this.#scalars[16 * i] = value);
-    for (const { begin, end } of this.#parameters.stretches(layers)) {
-      for (const chunk of this.#plan(begin, end)) {
-        for (const [primitive, args] of chunk) this.#runtime.execute(primitive, args);
+    this.#runtime.alone(() => {
+      for (const { begin, end } of this.#parameters.stretches(layers)) {
+        for (const chunk of this.#plan(begin, end)) {
+          for (const [primitive, args] of chunk) this.#runtime.execute(primitive, args);
+        }
       }
-    }
-    this.#runtime.wait();
+      this.#runtime.wait();
+    });
     this.#parameters.version++;
   }
 

@@ -20,9 +20,11 @@ export class Runtime {
   readonly makers: Makers;
   readonly engine: Pointer;
   readonly stream: Pointer;
+  readonly #threads: number;
 
   constructor(library: OnednnLibrary, threads: number) {
     this.library = library;
+    this.#threads = threads;
     library.symbols.omp_set_num_threads?.(threads);
     this.engine = made("engine", (out) => library.symbols.dnnl_engine_create(out, CPU, 0n));
     this.stream = made("stream", (out) => library.symbols.dnnl_stream_create(out, this.engine, IN_ORDER));
@@ -64,6 +66,17 @@ export class Runtime {
   /** Runs a primitive on arguments made by {@linkcode packArguments}. */
   execute(primitive: Pointer, args: BigUint64Array<ArrayBuffer>): void {
     check(this.library.symbols.dnnl_primitive_execute(primitive, this.stream, args.length / 2, args), "execution");
+  }
+
+  /** Runs `work` on this thread alone, where meeting the others would take longer than the work. With TBB it stays with all. */
+  alone(work: () => void): void {
+    const { omp_set_num_threads } = this.library.symbols;
+    omp_set_num_threads?.(1);
+    try {
+      work();
+    } finally {
+      omp_set_num_threads?.(this.#threads);
+    }
   }
 
   /** Waits until everything that was asked for is done. */
