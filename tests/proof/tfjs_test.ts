@@ -6,4 +6,5 @@ import { parityTests } from "../plugins/engines/parity.ts";
 Deno.test("there is a WebGPU adapter to prove the backend on", async () => {
   assert.ok(await navigator.gpu.requestAdapter(), "none: apt-get install mesa-vulkan-drivers");
 });
-parityTests("tfjs on webgpu", async () => await tfjs.create({ backend: "webgpu", allowSoftware: true }, createContext(), {}));
+const options = tfjs.options.parse({ backend: "webgpu", allowSoftware: true });
+parityTests("tfjs on webgpu", async () => await tfjs.create(options, createContext(), {}));

@@ -13,6 +13,8 @@ export interface TfjsOptions {
   readonly backend: "webgpu" | "cpu";
   /** For `webgpu`: take an adapter that is a program on the processor. */
   readonly allowSoftware: boolean;
+  /** For `webgpu`: of the products in convolutions. */
+  readonly precision: "float32" | "float16";
 }
 
 /**
@@ -27,7 +29,7 @@ export async function openTfjsEngine(options: TfjsOptions, host: EngineHost): Pr
 async function openBackend(options: TfjsOptions): Promise<Backend> {
   switch (options.backend) {
     case "webgpu":
-      return await (await import("./webgpu.ts")).openWebgpu(options);
+      return await (await import("./webgpu/open.ts")).openWebgpu(options);
     case "cpu":
       return await (await import("./cpu.ts")).openCpu();
   }

@@ -18,6 +18,9 @@ export default definePlugin({
       description:
         "What computes: `webgpu` any graphics processor with a Vulkan, Metal or Direct3D driver; `cpu` plain JavaScript, to compare with",
     }),
+    precision: z.enum(["float32", "float16"]).default("float32").meta({
+      description: "For `webgpu`: numbers that convolutions multiply; float16 needs a graphics processor that has it",
+    }),
     allowSoftware: z.boolean().default(false).meta({
       description: "For `webgpu`: take even an adapter that is a program on the processor, for tests",
     }),

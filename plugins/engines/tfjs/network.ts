@@ -25,7 +25,8 @@ export class TfjsNetwork implements Network {
   #pooledRows = 0;
   #step = 0;
   #momentumProduct = 1;
-  #largestBatch: number;
+  readonly #largestBatch: number;
+  #halved = false;
 
   constructor(backend: Backend, host: EngineHost, spec: NetworkSpec, initial: NetworkState) {
     this.spec = spec;
@@ -80,7 +81,7 @@ export class TfjsNetwork implements Network {
     this.#listen();
     if (!this.spec.optimiser) throw new RunError("the network has no optimiser: it cannot be trained");
     if (count > this.#largestBatch) {
-      this.#halve(count);
+      this.#sayHalved(count);
       return await this.#trainHalves(inputs, targets, count, learningRate, trainable);
     }
     return await this.#backend.guard(async () => {
@@ -227,11 +228,13 @@ export class TfjsNetwork implements Network {
     return feeds;
   }
 
-  #halve(count: number): void {
-    const half = Math.ceil(count / 2);
+  #sayHalved(count: number): void {
+    if (this.#halved) return;
+    this.#halved = true;
     this.#host.warn(
       "batch-halved",
-      `training with ${count} boxes at a time needs a tensor larger than this device allows: going on with ${half} (twice as many, smaller steps)`,
+      `training with ${count} boxes at a time needs a tensor larger than this device allows: going on with ${this.#largestBatch} at most ` +
+        "(more, smaller steps)",
     );
   }
 

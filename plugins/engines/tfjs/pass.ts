@@ -39,6 +39,8 @@ export class Pass implements Disposable {
   readonly #trained: ReadonlySet<string>;
   readonly #needsGradient = new Map<string, boolean>();
   readonly #values = new Map<string, Tensor>();
+  /** Where each global maximum stands. */
+  readonly #positions = new Map<string, Tensor>();
   /** Summed gradients of layers' outputs. */
   readonly #outer = new Map<string, Tensor>();
 
@@ -102,7 +104,7 @@ export class Pass implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const held of [this.#values, this.#outer, this.gradients]) {
+    for (const held of [this.#values, this.#positions, this.#outer, this.gradients]) {
       for (const tensor of held.values()) tensor.dispose();
       held.clear();
     }
@@ -147,8 +149,10 @@ export class Pass implements Disposable {
       case "batchNorm":
         return this.#normalise(layer);
       case "globalMaxPool": {
-        const input = this.value(layer.from);
-        return tf.max(rows(tf, input, true), 1);
+        const { values, positions } = kernels.largest(rows(tf, this.value(layer.from), true));
+        this.#positions.get(layer.id)?.dispose();
+        this.#positions.set(layer.id, tf.keep(positions));
+        return values;
       }
       case "concat": {
         const parts = layer.from.map((id) => this.value(id));
@@ -164,13 +168,13 @@ export class Pass implements Disposable {
   }
 
   #normalise(layer: Extract<Layer, { readonly op: "batchNorm" }>): Tensor {
-    const { tf } = this.#means;
+    const { tf, kernels } = this.#means;
     const input = this.value(layer.from);
     const { mean, variance } = this.#mode === "infer"
       ? { mean: this.#parameter(`${layer.id}.mean`), variance: this.#parameter(`${layer.id}.variance`) }
       : this.#measure(layer.id, input);
     const scale = tf.mul(this.#parameter(`${layer.id}.gamma`), tf.rsqrt(tf.add(variance, layer.epsilon)));
-    return tf.add(tf.mul(tf.sub(input, mean), scale), this.#parameter(`${layer.id}.beta`));
+    return kernels.normalise(input, mean, scale, this.#parameter(`${layer.id}.beta`));
   }
 
   /** Two passes: the variance of what is already centred loses no digits. */
@@ -216,7 +220,7 @@ export class Pass implements Disposable {
       case "gaussianDropout":
         return inputsOf(layer).map(() => null); // Noise is only ever on an input, which has no parameters behind it.
       case "elu":
-        return [tf.mul(given, tf.add(tf.minimum(this.value(id), 0), 1))];
+        return [kernels.eluGradient(given, this.value(id))];
       case "sigmoid": {
         const out = this.value(id);
         return [tf.mul(given, tf.mul(out, tf.sub(1, out)))];
@@ -232,12 +236,9 @@ export class Pass implements Disposable {
         return [wanted ? kernels.inputGradient(given, weight, x.shape, layer.padding) : null];
       }
       case "globalMaxPool": {
-        const input = this.value(layer.from), table = rows(tf, input, true);
-        const [, voxels] = table.shape;
-        const first = tf.expandDims(kernels.firstMaximum(table), 1);
-        const positions = tf.reshape(tf.range(0, voxels, 1, "int32"), [1, voxels, 1]);
-        const there = tf.cast(tf.equal(positions, first), "float32");
-        return [tf.reshape(tf.mul(there, tf.expandDims(given, 1)), input.shape)];
+        const { shape } = this.value(layer.from);
+        const spread = kernels.spread(given, this.#positions.get(id)!, sizeOf(shape.slice(1, -1)));
+        return [tf.reshape(spread, shape)];
       }
       case "concat": {
         const sizes = layer.from.map((from) => this.value(from).shape.at(-1)!);
@@ -267,8 +268,7 @@ export class Pass implements Disposable {
     // gamma / deviation * (g - total / m - normal * along / m), with all that goes by channel gathered in vectors.
     const scale = tf.mul(this.#parameter(`${layer.id}.gamma`), inverse);
     const slope = tf.mul(tf.mul(inverse, along), each);
-    const rest = tf.add(tf.mul(tf.sub(input, mean), slope), tf.mul(total, each));
-    return tf.mul(tf.sub(given, rest), scale);
+    return kernels.normaliseGradient(given, input, { mean, slope, rest: tf.mul(total, each), scale });
   }
 }
 

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import tfjs from "../../../plugins/engines/tfjs/mod.ts";
+import { openCpu as openCpuBackend } from "../../../plugins/engines/tfjs/cpu.ts";
+import { TfjsNetwork } from "../../../plugins/engines/tfjs/network.ts";
+import { selfTest } from "../../../plugins/engines/self_test.ts";
 import type { Engine } from "../../../plugins/engines/network.ts";
 import type { PluginContext } from "../../../streams/contract.ts";
 import { checkPlugin } from "../../../streams/check_plugin.ts";
@@ -14,10 +17,57 @@ const spec = smallYopo("softmaxCrossEntropy");
 
 parityTests("tfjs on cpu", () => openCpu());
 
-/** Any adapter does, even one in software: the numbers are what is looked at. All of the suite runs in tests/proof. */
+/** Any adapter does, even one in software: the numbers are what is looked at. The whole suite runs on it in tests/proof. */
 const adapter = await navigator.gpu.requestAdapter().catch(() => null);
-if (adapter) parityTests("tfjs on webgpu", () => open({ backend: "webgpu", allowSoftware: true }), true);
-else Deno.test({ name: "tfjs on webgpu: there is no adapter here (apt-get install mesa-vulkan-drivers gives one)", ignore: true, fn() {} });
+for (const precision of ["float32", "float16"]) {
+  const missing = adapter === null
+    ? "there is no adapter here (apt-get install mesa-vulkan-drivers gives one)"
+    : precision === "float16" && !adapter.features.has("shader-f16")
+    ? "this adapter has no 16-bit numbers"
+    : null;
+  Deno.test({
+    name: `tfjs on webgpu, ${precision}: ${missing ?? "every kind of layer passes the self-test"}`,
+    ignore: missing !== null,
+    async fn() {
+      await using engine = await open({ backend: "webgpu", precision, allowSoftware: true });
+      assert.equal(engine.precision, precision);
+      assert.equal(await selfTest(engine), null);
+    },
+  });
+}
+
+Deno.test({
+  name: "tfjs: an adapter in software is not taken unasked",
+  ignore: !adapter?.info.isFallbackAdapter,
+  async fn() {
+    await assert.rejects(open({ backend: "webgpu" }), { name: "RunError", message: /slower than engine "onnx".*"allowSoftware": true/ });
+  },
+});
+
+/** A network on a device that allows tensors of `rows` boxes of the sample at most. */
+async function cramped(rows: number): Promise<{ network: TfjsNetwork; said: string[] }> {
+  const said: string[] = [];
+  const host = { cancelled: () => false, warn: (code: string, message: string) => said.push(`${code}: ${message}`) };
+  // Its largest tensor is the first convolution's: 4 channels of 9^3.
+  const backend = { ...await openCpuBackend(), largestTensorBytes: rows * 4 * 4 * 9 ** 3 };
+  return { network: new TfjsNetwork(backend, host, spec, unevenState(spec, 3)), said };
+}
+
+Deno.test("tfjs: a batch that needs too large a tensor is halved, with a warning, and every part is a step", async () => {
+  const { inputs: { x, noise }, targets } = sampleBatch(spec, 5, 1);
+  const tight = await cramped(3), roomy = await cramped(99);
+  for (let repeat = 0; repeat < 2; repeat++) await tight.network.trainStep({ x, noise }, targets, 5, 1e-3);
+  for (const [from, to] of [[0, 2], [2, 5], [0, 2], [2, 5]]) {
+    const part = (values: Float32Array) => values.slice(from * 11 ** 3, to * 11 ** 3);
+    await roomy.network.trainStep({ x: part(x), noise: part(noise) }, targets.slice(3 * from, 3 * to), to - from, 1e-3);
+  }
+  assert.deepEqual(await tight.network.state(), await roomy.network.state());
+  assert.deepEqual([tight.said.length, roomy.said.length], [1, 0]);
+  assert.match(tight.said[0], /^batch-halved: training with 5 boxes .* going on with 3/);
+  const [few, many] = [await tight.network.infer({ x }, 5, ["head"]), await roomy.network.infer({ x }, 5, ["head"])];
+  assert.deepEqual(few, many);
+  await assert.rejects(cramped(0), { name: "RunError", message: /this device allows 0 MiB: make the boxes smaller/ });
+});
 
 Deno.test("`tfjs` conforms", async () => await checkPlugin(tfjs, { options: { backend: "cpu" }, timeoutMs: 60_000 }));
 

@@ -2,9 +2,10 @@
  * The backend `webgpu`: graphics processors through Deno's own WebGPU.
  * @module
  */
-import { RunError } from "../../../streams/errors.ts";
-import { type Backend, plainNadam } from "./backend.ts";
-import { plainKernels } from "./kernels.ts";
+import { RunError } from "../../../../streams/errors.ts";
+import type { Backend } from "../backend.ts";
+import { BACKEND, registerKernels, webgpuKernels, webgpuNadam } from "./kernels.ts";
+import { NEEDS_F16 } from "./program.ts";
 
 /** Rows of one pass at inference. */
 const INFERENCE_ROWS = 16;
@@ -13,6 +14,8 @@ const INFERENCE_ROWS = 16;
 export interface WebgpuOptions {
   /** Take an adapter that is a program on the processor (Mesa's llvmpipe, SwiftShader): right, and slow. */
   readonly allowSoftware: boolean;
+  /** Of the products in convolutions; everything else is float32. */
+  readonly precision: "float32" | "float16";
 }
 
 /**
@@ -20,7 +23,7 @@ export interface WebgpuOptions {
  *
  * @throws {RunError} When there is no adapter, or only one in software that was not asked for.
  */
-export async function openWebgpu({ allowSoftware }: WebgpuOptions): Promise<Backend> {
+export async function openWebgpu({ allowSoftware, precision }: WebgpuOptions): Promise<Backend> {
   const adapter = await findAdapter();
   if (adapter.info.isFallbackAdapter && !allowSoftware) {
     throw new RunError(
@@ -28,9 +31,14 @@ export async function openWebgpu({ allowSoftware }: WebgpuOptions): Promise<Back
         `install the graphics processor's Vulkan driver, or set "allowSoftware": true to take it all the same`,
     );
   }
+  const half = precision === "float16";
+  if (half && !adapter.features.has("shader-f16")) {
+    throw new RunError(`this graphics processor (${adapter.info.description}) has no 16-bit arithmetic: set "precision": "float32"`);
+  }
   const { limits } = adapter;
   const { maxStorageBufferBindingSize, maxBufferSize } = limits;
   const device = await adapter.requestDevice({
+    requiredFeatures: half ? ["shader-f16"] : [],
     requiredLimits: {
       maxStorageBufferBindingSize,
       maxBufferSize,
@@ -40,19 +48,20 @@ export async function openWebgpu({ allowSoftware }: WebgpuOptions): Promise<Back
       maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
     },
   });
+  if (half) enableHalf(device);
   const tf = await import("@tensorflow/tfjs-core");
   const { WebGPUBackend } = await import("@tensorflow/tfjs-backend-webgpu");
-  const name = "webgpu";
-  tf.removeBackend(name);
-  tf.registerBackend(name, () => new WebGPUBackend(device as never, adapter.info as never));
-  await tf.setBackend(name);
+  tf.removeBackend(BACKEND);
+  tf.registerBackend(BACKEND, () => new WebGPUBackend(device as never, adapter.info as never));
+  await tf.setBackend(BACKEND);
   await tf.ready();
+  registerKernels(tf, half);
   // Small tensors would otherwise be computed in JavaScript, and waited for.
   tf.env().set("WEBGPU_CPU_FORWARD", false);
   return {
-    ...{ tf, kernels: plainKernels(tf), device: "gpu", precision: "float32", inferenceRows: INFERENCE_ROWS },
+    ...{ tf, kernels: webgpuKernels(tf), device: "gpu", precision, inferenceRows: INFERENCE_ROWS },
     largestTensorBytes: Math.min(maxStorageBufferBindingSize, maxBufferSize),
-    nadam: plainNadam(tf),
+    nadam: webgpuNadam(tf),
     guard: watch(device),
   };
 }
@@ -70,6 +79,13 @@ async function findAdapter(): Promise<GPUAdapter> {
     );
   }
   return adapter;
+}
+
+/** The backend writes the beginning of every program; the line that turns 16-bit numbers on must stand before it. */
+function enableHalf(device: GPUDevice): void {
+  const create = device.createShaderModule.bind(device);
+  device.createShaderModule = (module) =>
+    create(module.code.includes(NEEDS_F16) ? { ...module, code: `enable f16;\n${module.code}` } : module);
 }
 
 /** WebGPU reports most faults beside the calls that made them: they are collected, and the work that they belong to fails. */
