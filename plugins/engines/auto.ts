@@ -21,8 +21,8 @@ const options = z.strictObject({
 export type AutoOptions = z.infer<typeof options>;
 
 /**
- * Opens the first candidate that starts and passes the self-test, and notes which and why not those before it. A graphics processor must
- * also be faster than the first candidate on the processor, since some are not. With a `memory`, a verdict that was found on this machine
+ * Opens the first candidate that starts and passes the self-test, and notes which and why not those before it. A contested one must
+ * also be faster than the first that is not. With a `memory`, a verdict that was found on this machine
  * before is taken without another test, as long as the engine still starts.
  *
  * @throws {RunError} When none does; the message has every reason.
@@ -55,14 +55,14 @@ export async function openFirst(
     for (const candidate of list) {
       const passed = await tryOne(candidate, threads, context, refused);
       if (!passed) continue;
-      if (passed.engine.device === "gpu" || ahead) passed.ms = await time(passed.engine);
+      if (candidate.contested || ahead) passed.ms = await time(passed.engine);
       const [better, worse]: (Passed | null)[] = ahead && ahead.ms! <= passed.ms! ? [ahead, passed] : [passed, ahead];
       ahead = better;
       if (worse) {
         refused.push(`${worse.title}: slower, ${worse.ms!.toFixed(1)} ms a subtomogram against ${better!.ms!.toFixed(1)}`);
         await worse.engine[Symbol.asyncDispose]();
       }
-      if (passed.engine.device === "cpu") break;
+      if (!candidate.contested) break;
     }
     if (!ahead) throw new RunError(`no engine works on this machine: ${refused.join("; ")}`);
     say(ahead.title, ahead.engine, "self-test passed", refused);

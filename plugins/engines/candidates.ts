@@ -5,7 +5,7 @@
 import type { AnyPlugin, EngineFinding, PluginContext } from "../../streams/contract.ts";
 import type { Engine } from "./network.ts";
 import { onednnLibraries } from "./onednn/presence.ts";
-import { graphicsDrivers } from "./tfjs/presence.ts";
+import { graphicsDrivers, tensorflowPackage } from "./tfjs/presence.ts";
 
 /** One way of computing: a plugin of kind engine and the options that choose it. */
 export interface Candidate {
@@ -16,6 +16,8 @@ export interface Candidate {
    * the version of tomosieve says all.
    */
   mark?(): string | Promise<string>;
+  /** Not faster than the engines on the processor everywhere: it is taken only when it is. */
+  readonly contested?: true;
   open(threads: number | undefined, context: PluginContext): Promise<Engine>;
 }
 
@@ -24,12 +26,12 @@ function builtIn(
   engine: string,
   load: () => Promise<{ readonly default: AnyPlugin }>,
   options: Candidate["options"] = {},
-  mark?: Candidate["mark"],
+  more: Pick<Candidate, "mark" | "contested"> = {},
 ): Candidate {
   return {
     engine,
     options,
-    ...(mark ? { mark } : {}),
+    ...more,
     async open(threads, context) {
       const { default: plugin } = await load();
       const known = threads !== undefined && "threads" in plugin.options.shape ? { threads } : {};
@@ -40,8 +42,9 @@ function builtIn(
 
 /** Fastest first. A new engine is one entry here and one line in plugins/mod.ts. */
 export const candidates: readonly Candidate[] = [
-  builtIn("tfjs", () => import("./tfjs/mod.ts"), { backend: "webgpu" }, graphicsDrivers),
-  builtIn("onednn", () => import("./onednn/mod.ts"), {}, onednnLibraries),
+  builtIn("tfjs", () => import("./tfjs/mod.ts"), { backend: "tensorflow" }, { mark: tensorflowPackage, contested: true }),
+  builtIn("tfjs", () => import("./tfjs/mod.ts"), { backend: "webgpu" }, { mark: graphicsDrivers, contested: true }),
+  builtIn("onednn", () => import("./onednn/mod.ts"), {}, { mark: onednnLibraries }),
   builtIn("onnx", () => import("./onnx/mod.ts")),
 ];
 

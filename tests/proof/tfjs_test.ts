@@ -8,3 +8,12 @@ Deno.test("there is a WebGPU adapter to prove the backend on", async () => {
 });
 const options = tfjs.options.parse({ backend: "webgpu", allowSoftware: true });
 parityTests("tfjs on webgpu", async () => await tfjs.create(options, createContext(), {}));
+
+/** Folder of a tfjs-node or tfjs-node-gpu with its addon: docs/tensorflow.md says how to build one. */
+const folder = Deno.env.get("TOMOSIEVE_TFJS_NODE");
+if (folder) {
+  const options = tfjs.options.parse({ backend: "tensorflow", package: folder });
+  parityTests("tfjs on tensorflow", async () => await tfjs.create(options, createContext(), {}));
+} else {
+  Deno.test({ name: "tfjs on tensorflow: TOMOSIEVE_TFJS_NODE names no package, see docs/tensorflow.md", ignore: true, fn() {} });
+}

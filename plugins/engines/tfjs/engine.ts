@@ -10,11 +10,15 @@ import { TfjsNetwork } from "./network.ts";
 
 /** What the worker is opened with. */
 export interface TfjsOptions {
-  readonly backend: "webgpu" | "cpu";
+  readonly backend: "tensorflow" | "webgpu" | "cpu";
   /** For `webgpu`: take an adapter that is a program on the processor. */
   readonly allowSoftware: boolean;
   /** For `webgpu`: of the products in convolutions. */
   readonly precision: "float32" | "float16";
+  /** For `tensorflow`: folder of a package, or an `npm:` specifier. */
+  readonly package: string | null;
+  /** For `tensorflow` on the processor. */
+  readonly threads: number;
 }
 
 /**
@@ -28,6 +32,8 @@ export async function openTfjsEngine(options: TfjsOptions, host: EngineHost): Pr
 
 async function openBackend(options: TfjsOptions): Promise<Backend> {
   switch (options.backend) {
+    case "tensorflow":
+      return await (await import("./tensorflow.ts")).openTensorflow(options);
     case "webgpu":
       return await (await import("./webgpu/open.ts")).openWebgpu(options);
     case "cpu":

@@ -140,9 +140,13 @@ Deno.test("the place of the memory: the user's cache, or none", async () => {
   Deno.removeSync(file);
 });
 
-Deno.test("a graphics processor is taken only when it is faster than the processor", async () => {
+Deno.test("a contested engine is taken only when it is faster than the first that is not", async () => {
   const graphics = async (): Promise<Engine> => ({ ...wrong(await openOnnx(), 1), name: "graphics", device: "gpu" });
-  const list = [candidate("graphics", graphics), candidate("onnx", () => openOnnx()), candidate("later", () => assert.fail("too late"))];
+  const list = [
+    { ...candidate("graphics", graphics), contested: true } as const,
+    candidate("onnx", () => openOnnx()),
+    candidate("later", () => assert.fail("too late")),
+  ];
   for (const [gpu, taken, other] of [[5, "graphics", "onnx"], [15, "onnx", "graphics"]] as const) {
     const context = createContext();
     await using engine = await openFirst(list, {}, context, null, ({ device }) => Promise.resolve(device === "gpu" ? gpu : 10));
