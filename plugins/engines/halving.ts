@@ -18,13 +18,14 @@ export class BatchHalving {
   readonly #host: EngineHost;
   readonly #shapes: NetworkShapes;
   readonly #trainingBytes: (rows: number) => number;
-  #inferenceRows = INFERENCE_ROWS;
+  #inferenceRows: number;
   #largestTrainingBatch = Infinity;
   /** Largest batch that was trained: its memory is held already. */
   #provenBatch = 1;
 
-  /** `trainingBytes`: about how much memory a training step of so many rows takes beside what is held already. */
-  constructor(host: EngineHost, shapes: NetworkShapes, trainingBytes: (rows: number) => number) {
+  /** `trainingBytes`: about how much memory a training step of so many rows takes beside what is held already; 0: of the machine's, none. */
+  constructor(host: EngineHost, shapes: NetworkShapes, trainingBytes: (rows: number) => number, inferenceRows = INFERENCE_ROWS) {
+    this.#inferenceRows = inferenceRows;
     this.#host = host;
     this.#shapes = shapes;
     this.#trainingBytes = trainingBytes;

@@ -4,9 +4,10 @@
  */
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { RunError } from "../../../streams/errors.ts";
-import { nadamStep } from "../nadam.ts";
-import type { Feed, Network, NetworkSpec, NetworkState } from "../network.ts";
-import { CancelledError, type EngineHost } from "../serve_engine.ts";
+import { BatchHalving } from "../halving.ts";
+import { type NadamStep, nadamStep } from "../nadam.ts";
+import type { Feed, Network, NetworkSpec, NetworkState, Optimiser } from "../network.ts";
+import type { EngineHost } from "../serve_engine.ts";
 import { checkState, inspectNetwork, isTrained, type NetworkShapes, sizeOf } from "../shapes.ts";
 import type { Backend } from "./backend.ts";
 import { parameterIn, parameterOut, toLogical } from "./layout.ts";
@@ -16,7 +17,6 @@ import { Pass, type PassMeans } from "./pass.ts";
 export class TfjsNetwork implements Network {
   readonly spec: NetworkSpec;
   readonly #backend: Backend;
-  readonly #host: EngineHost;
   readonly #shapes: NetworkShapes;
   readonly #means: PassMeans;
   /** Parameters, moments and running statistics by name, in the inner layout. */
@@ -25,23 +25,20 @@ export class TfjsNetwork implements Network {
   #pooledRows = 0;
   #step = 0;
   #momentumProduct = 1;
-  readonly #largestBatch: number;
-  #halved = false;
+  readonly #halving: BatchHalving;
+  /** Bytes of the largest tensor of one row. */
+  readonly #largestRowBytes: number;
 
   constructor(backend: Backend, host: EngineHost, spec: NetworkSpec, initial: NetworkState) {
     this.spec = spec;
     this.#backend = backend;
-    this.#host = host;
     this.#shapes = inspectNetwork(spec);
     this.#means = { tf: backend.tf, kernels: backend.kernels, network: this.#shapes, parameters: this.#tensors };
-    const largest = Math.max(...[...this.#shapes.shapes.values()].map(sizeOf)) * Float32Array.BYTES_PER_ELEMENT;
-    this.#largestBatch = Math.floor(backend.largestTensorBytes / largest);
-    if (this.#largestBatch < 1) {
-      throw new RunError(
-        `one box of this network takes a tensor of ${Math.ceil(largest / 2 ** 20)} MiB, this device allows ` +
-          `${Math.floor(backend.largestTensorBytes / 2 ** 20)} MiB: make the boxes smaller, the network narrower, or use engine "onnx"`,
-      );
-    }
+    const sizes = [...this.#shapes.shapes.values()].map((shape) => sizeOf(shape) * Float32Array.BYTES_PER_ELEMENT);
+    this.#largestRowBytes = Math.max(...sizes);
+    // On the processor a step holds every layer's value and the gradients on their way; other devices tell what they hold when it is too much.
+    const rowBytes = backend.device === "gpu" ? 0 : 2 * sizes.reduce((sum, bytes) => sum + bytes, 0);
+    this.#halving = new BatchHalving(host, this.#shapes, (rows) => rows * rowBytes, backend.inferenceRows);
     this.#setState(initial);
   }
 
@@ -51,12 +48,8 @@ export class TfjsNetwork implements Network {
     for (const id of outputs) {
       results[id] = this.#shapes.feeds.has(id) ? inputs[id] : new Float32Array(count * sizeOf(this.#shapes.shapes.get(id)!));
     }
-    // Always as many rows, so that no row's result depends on how many came with it.
-    const rows = Math.min(this.#backend.inferenceRows, this.#largestBatch);
-    for (let first = 0; first < count; first += rows) {
-      this.#listen();
-      const used = Math.min(rows, count - first);
-      await this.#backend.guard(async () => {
+    await this.#halving.infer(count, (first, used, rows) =>
+      this.#work(rows, async () => {
         using pass = new Pass(this.#means, "infer");
         pass.forward(computed, this.#rows(inputs, first, used, rows, false), rows);
         for (const id of computed) {
@@ -66,8 +59,7 @@ export class TfjsNetwork implements Network {
           const size = values.length / rows;
           results[id].set(values.subarray(0, used * size), first * size);
         }
-      });
-    }
+      }));
     return results;
   }
 
@@ -78,24 +70,35 @@ export class TfjsNetwork implements Network {
     learningRate: number,
     trainable?: readonly string[],
   ): Promise<{ readonly loss: number }> {
-    this.#listen();
-    if (!this.spec.optimiser) throw new RunError("the network has no optimiser: it cannot be trained");
-    if (count > this.#largestBatch) {
-      this.#sayHalved(count);
-      return await this.#trainHalves(inputs, targets, count, learningRate, trainable);
-    }
-    return await this.#backend.guard(async () => {
-      using pass = new Pass(this.#means, "train", trainable);
-      const loss = this.#differentiate(pass, inputs, targets, count);
-      this.#update(pass, learningRate, trainable);
-      const [value] = await loss.data();
-      loss.dispose();
-      return { loss: value };
+    const { optimiser } = this.spec;
+    if (!optimiser) throw new RunError("the network has no optimiser: it cannot be trained");
+    const loss = await this.#halving.train(inputs, targets, count, async (inputs, targets, count) => {
+      const scalars = nadamStep(optimiser, this.#step + 1, this.#momentumProduct, learningRate);
+      const next = new Map<string, Tensor>();
+      try {
+        const value = await this.#work(count, async () => {
+          using pass = new Pass(this.#means, "train", trainable);
+          const loss = this.#differentiate(pass, inputs, targets, count);
+          this.#update(pass, optimiser, scalars, next, trainable);
+          const [value] = await loss.data();
+          loss.dispose();
+          return value;
+        });
+        // Only now is it known that the device has done all of it.
+        for (const [name, tensor] of next) this.#replace(name, tensor);
+        next.clear();
+        this.#step++;
+        this.#momentumProduct = scalars.momentumProduct;
+        return value;
+      } finally {
+        for (const tensor of next.values()) tensor.dispose();
+      }
     });
+    return { loss };
   }
 
   async gradients(inputs: Feed, targets: Float32Array, count: number) {
-    return await this.#backend.guard(async () => {
+    return await this.#work(count, async () => {
       using pass = new Pass(this.#means, "train");
       const loss = this.#differentiate(pass, inputs, targets, count);
       const gradients: Record<string, Float32Array> = {};
@@ -107,7 +110,7 @@ export class TfjsNetwork implements Network {
   }
 
   async calibrate(inputs: Feed, count: number, first: boolean): Promise<void> {
-    this.#listen();
+    this.#halving.throwIfCancelled();
     const norms = [...this.#shapes.layers.values()].filter(({ op }) => op === "batchNorm");
     if (norms.length === 0) return;
     if (first) {
@@ -115,7 +118,7 @@ export class TfjsNetwork implements Network {
       this.#pooledRows = 0;
     }
     this.#pooledRows += count;
-    await this.#backend.guard(async () => {
+    await this.#work(count, async () => {
       using pass = new Pass(this.#means, "calibrate");
       pass.forward(norms.map(({ id }) => id), this.#rows(inputs, 0, count, count, false), count);
       for (const { id } of norms) {
@@ -176,8 +179,14 @@ export class TfjsNetwork implements Network {
     this.#tensors.set(name, tensor);
   }
 
-  #listen(): void {
-    if (this.#host.cancelled()) throw new CancelledError("cancelled");
+  /** Does the work of `rows` rows on the device. */
+  async #work<T>(rows: number, work: () => Promise<T>): Promise<T> {
+    const needed = rows * this.#largestRowBytes, { largestTensorBytes, guard } = this.#backend;
+    if (needed > largestTensorBytes) {
+      const [has, wants] = [largestTensorBytes, needed].map((bytes) => `${Math.floor(bytes / 2 ** 20)} MiB`);
+      throw new RunError(`out of memory: ${rows} boxes need a tensor of ${wants}, this device allows ${has}`);
+    }
+    return await guard(work);
   }
 
   /** Forward and backward; the gradients are the pass's. */
@@ -187,31 +196,23 @@ export class TfjsNetwork implements Network {
     return pass.backward(loss, targets, count);
   }
 
-  /** The optimiser's step and the running statistics of the layers that are trained. */
-  #update(pass: Pass, learningRate: number, trainable?: readonly string[]): void {
+  /** What the optimiser makes of the parameters, and the running statistics of the layers that are trained, into `next`. */
+  #update(pass: Pass, optimiser: Optimiser, scalars: NadamStep, next: Map<string, Tensor>, trainable?: readonly string[]): void {
     const { tf, nadam } = this.#backend;
-    const optimiser = this.spec.optimiser!;
-    const scalars = nadamStep(optimiser, this.#step + 1, this.#momentumProduct, learningRate);
     for (const [name, gradient] of pass.gradients) {
       const [p, m, v] = ["", ":m", ":v"].map((suffix) => this.#tensors.get(name + suffix)!);
-      const next = nadam({ p, m, v, gradient }, optimiser, scalars);
-      this.#replace(name, next.p);
-      this.#replace(`${name}:m`, next.m);
-      this.#replace(`${name}:v`, next.v);
+      const made = nadam({ p, m, v, gradient }, optimiser, scalars);
+      next.set(name, made.p).set(`${name}:m`, made.m).set(`${name}:v`, made.v);
     }
     for (const layer of this.#shapes.layers.values()) {
       const statistics = pass.statistics.get(layer.id);
       if (layer.op !== "batchNorm" || !statistics || (trainable && !trainable.includes(layer.id))) continue;
       for (const role of ["mean", "variance"] as const) {
-        const name = `${layer.id}.${role}`;
-        const running = tf.tidy(() =>
-          tf.add(tf.mul(this.#tensors.get(name)!, layer.momentum), tf.mul(statistics[role], 1 - layer.momentum))
-        );
-        this.#replace(name, running);
+        const running = this.#tensors.get(`${layer.id}.${role}`)!;
+        const mixed = tf.tidy(() => tf.add(tf.mul(running, layer.momentum), tf.mul(statistics[role], 1 - layer.momentum)));
+        next.set(`${layer.id}.${role}`, mixed);
       }
     }
-    this.#step++;
-    this.#momentumProduct = scalars.momentumProduct;
   }
 
   /** Feeds for `rows` rows from `first` on, of which `used` are there and the rest are zeros. */
@@ -226,28 +227,6 @@ export class TfjsNetwork implements Network {
       feeds[name] = values;
     }
     return feeds;
-  }
-
-  #sayHalved(count: number): void {
-    if (this.#halved) return;
-    this.#halved = true;
-    this.#host.warn(
-      "batch-halved",
-      `training with ${count} boxes at a time needs a tensor larger than this device allows: going on with ${this.#largestBatch} at most ` +
-        "(more, smaller steps)",
-    );
-  }
-
-  async #trainHalves(...[inputs, targets, count, learningRate, trainable]: Parameters<Network["trainStep"]>): Promise<{ loss: number }> {
-    const half = count >> 1;
-    let loss = 0;
-    for (const [first, rows] of [[0, half], [half, count - half]]) {
-      const part = this.#rows(inputs, first, rows, rows, true);
-      const size = targets.length / count;
-      const step = await this.trainStep(part, targets.subarray(first * size, (first + rows) * size), rows, learningRate, trainable);
-      loss += step.loss * rows / count;
-    }
-    return { loss };
   }
 }
 

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { pathToFileURL } from "node:url";
 import tfjs from "../../../plugins/engines/tfjs/mod.ts";
 import { openCpu as openCpuBackend } from "../../../plugins/engines/tfjs/cpu.ts";
+import { findTensorflow } from "../../../plugins/engines/tfjs/presence.ts";
 import { TfjsNetwork } from "../../../plugins/engines/tfjs/network.ts";
 import { selfTest } from "../../../plugins/engines/self_test.ts";
 import type { Engine } from "../../../plugins/engines/network.ts";
@@ -44,6 +46,38 @@ Deno.test({
   },
 });
 
+Deno.test("tfjs on tensorflow: a package is looked for in node_modules, and what is missing is said with a remedy", async () => {
+  const root = Deno.makeTempDirSync();
+  try {
+    const modules = pathToFileURL(`${root}/node_modules/`);
+    assert.equal(findTensorflow(modules), null);
+    const stored = `${root}/node_modules/.deno/@tensorflow+tfjs-node@4.22.0/node_modules/@tensorflow/tfjs-node`;
+    Deno.mkdirSync(stored, { recursive: true });
+    assert.equal(findTensorflow(modules), `${stored}/`);
+    const withCuda = `${root}/node_modules/@tensorflow/tfjs-node-gpu`;
+    Deno.mkdirSync(withCuda, { recursive: true });
+    assert.equal(findTensorflow(modules), `${withCuda}/`);
+    await assert.rejects(open({ backend: "tensorflow", package: withCuda }), {
+      name: "RunError",
+      message: /tfjs-node-gpu\/lib\/napi-v8\/tfjs_binding.node is missing.*docs\/tensorflow.md/,
+    });
+    Deno.mkdirSync(`${withCuda}/lib/napi-v8`, { recursive: true });
+    Deno.writeTextFileSync(`${withCuda}/lib/napi-v8/tfjs_binding.node`, "");
+    Deno.writeTextFileSync(`${withCuda}/package.json`, '{ "main": "index.js", "type": "commonjs" }');
+    Deno.writeTextFileSync(`${withCuda}/index.js`, "throw new Error('libtensorflow.so.2: cannot open shared object file')");
+    await assert.rejects(open({ backend: "tensorflow", package: withCuda }), {
+      name: "RunError",
+      message: /TensorFlow does not load here: libtensorflow.so.2: cannot open .*docs\/tensorflow.md/,
+    });
+  } finally {
+    Deno.removeSync(root, { recursive: true });
+  }
+  const faults = (chosen: string) => tfjs.check!(tfjs.options.parse({ backend: "tensorflow", package: chosen }));
+  assert.deepEqual(faults("npm:@tensorflow/tfjs-node-gpu@4.22.0"), []);
+  assert.match(faults("npm:@tensorflow/tfjs-node-gpu@^4")[0], /exact version/);
+  assert.match(faults("npm:left-pad@1.0.0")[0], /expected npm:@tensorflow/);
+});
+
 /** A network on a device that allows tensors of `rows` boxes of the sample at most. */
 async function cramped(rows: number): Promise<{ network: TfjsNetwork; said: string[] }> {
   const said: string[] = [];
@@ -64,9 +98,13 @@ Deno.test("tfjs: a batch that needs too large a tensor is halved, with a warning
   assert.deepEqual(await tight.network.state(), await roomy.network.state());
   assert.deepEqual([tight.said.length, roomy.said.length], [1, 0]);
   assert.match(tight.said[0], /^batch-halved: training with 5 boxes .* going on with 3/);
-  const [few, many] = [await tight.network.infer({ x }, 5, ["head"]), await roomy.network.infer({ x }, 5, ["head"])];
-  assert.deepEqual(few, many);
-  await assert.rejects(cramped(0), { name: "RunError", message: /this device allows 0 MiB: make the boxes smaller/ });
+  assert.deepEqual(await tight.network.infer({ x }, 5, ["head"]), await roomy.network.infer({ x }, 5, ["head"]));
+  assert.match(tight.said.at(-1)!, /^batch-halved: inference with 4 boxes .* going on with 2/);
+  const none = await cramped(0);
+  await assert.rejects(none.network.infer({ x }, 5, ["head"]), {
+    name: "RunError",
+    message: /with 1 box at a time .* make the boxes smaller/,
+  });
 });
 
 Deno.test("`tfjs` conforms", async () => await checkPlugin(tfjs, { options: { backend: "cpu" }, timeoutMs: 60_000 }));
