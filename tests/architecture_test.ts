@@ -45,6 +45,17 @@ Deno.test("the top level holds what DESIGN.md lists", () => {
   assert.deepEqual(topLevelWalls([...Deno.readDirSync(root)].map((entry) => entry.name)), []);
 });
 
+/** What tests import by its whole specifier, because the program must not lean on it. */
+const OF_TESTS = ["npm:ajv@8.20.0"];
+Deno.test("deno.lock installs what deno.json and the tests import, and nothing that a tool left in it", () => {
+  const { imports } = JSON.parse(Deno.readTextFileSync(`${root}deno.json`)) as { imports: Record<string, string> };
+  const { specifiers } = JSON.parse(Deno.readTextFileSync(`${root}deno.lock`)) as { specifiers: Record<string, string> };
+  const named = Object.values(imports).filter((target) => target.startsWith("npm:")).map((target) =>
+    target.replace(/^npm:\/(.*)\/$/, "npm:$1")
+  );
+  assert.deepEqual(Object.keys(specifiers).sort(), [...named, ...OF_TESTS].sort());
+});
+
 const documented = "/**\n * A file.\n * @module\n */\n";
 /** Samples that break one wall each. */
 const broken: [string, (sources: Sources) => string[], Record<string, string>, RegExp][] = [
