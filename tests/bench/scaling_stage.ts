@@ -9,11 +9,24 @@ import invariants from "../../plugins/embedders/invariants.ts";
 import yopo from "../../plugins/embedders/yopo.ts";
 import onnx from "../../plugins/engines/onnx/mod.ts";
 import { createRandom } from "../../plugins/kernels/random.ts";
-import { embedAll } from "../../plugins/learners/disca/survey.ts";
+import { embedAll, posteriorOfAll } from "../../plugins/learners/disca/survey.ts";
 import { teach } from "../../plugins/learners/disca/teach.ts";
 import onePass from "../../plugins/learners/one_pass.ts";
 import dog from "../../plugins/pickers/dog.ts";
-import type { BoxStore, Clusterer, Embedder, Engine, Learner, Picks, PluginContext, Triple, Volume } from "../../streams/contract.ts";
+import em from "../../plugins/refiners/em.ts";
+import type {
+  BoxStore,
+  Clusterer,
+  Clustering,
+  Embedder,
+  Engine,
+  Learner,
+  Picks,
+  PluginContext,
+  Refiner,
+  Triple,
+  Volume,
+} from "../../streams/contract.ts";
 import { labelBoxes } from "../../streams/label.ts";
 import { peakRssMiB } from "../../streams/memory.ts";
 import { WorkerPool } from "../../streams/pool.ts";
@@ -84,6 +97,14 @@ const stages: Record<string, Stage> = {
     const training = store(1000);
     for await (const _ of learner.learn({ boxes: training, heldOut: new Uint8Array(1000), signal: context.signal }));
     return () => labelBoxes(learner, store(size), context.signal, () => {});
+  },
+  // Posteriors of five classes under averages of 300 boxes: what labels the boxes beyond `refineSubset`, and new tomograms. Linear in classes too.
+  alignment: async ({ store, context }, size) => {
+    const refiner = em.create(em.options.parse({ maximumRounds: 0 }), context, {}) as Refiner, few = 300, k = 5;
+    const start: Clustering = { k, labels: indicesOf(few).map((i) => i % k), classIds: indicesOf(k), criteria: [] };
+    const { k: found } = await refiner.refine(store(few), indicesOf(few), start, 1);
+    if (found !== k) console.error(`alignment kept ${found} of ${k} classes`);
+    return () => posteriorOfAll(refiner, store(size), found, context, context.signal);
   },
   dog: async ({ context }, size) => {
     const edge = Math.round(Math.cbrt(size)),
