@@ -16,6 +16,8 @@ export interface Gain {
   readonly error: number;
   /** Mean log-likelihood of the held-out boxes with one reference. */
   readonly single: number;
+  /** Held-out boxes. */
+  readonly count: number;
 }
 
 /** What a gain must exceed to mean two structures. */
@@ -33,12 +35,32 @@ export function isReal(gain: Gain, threshold: Threshold): boolean {
 
 /** Gain of `two` over `one` [n], both over the same members. */
 export function gainOf(session: Session, members: Int32Array, two: Float64Array, one: Float64Array): Gain {
-  const held = Array.from(members.keys()).filter((i) => session.training[members[i]] === 0);
-  const differences = held.map((i) => two[i] - one[i]), n = held.length;
-  if (n < 2) return { mean: 0, error: Infinity, single: 0 };
+  const held = Array.from(members.keys()).filter((i) => session.training[members[i]] === 0), n = held.length;
+  if (n < 2) return { mean: 0, error: Infinity, single: 0, count: n };
+  const differences = held.map((i) => two[i] - one[i]);
   const mean = differences.reduce((sum, d) => sum + d, 0) / n;
   const variance = differences.reduce((sum, d) => sum + (d - mean) ** 2, 0) / (n - 1);
-  return { mean, error: Math.sqrt(variance / n), single: held.reduce((sum, i) => sum + one[i], 0) / n };
+  return { mean, error: Math.sqrt(variance / n), single: held.reduce((sum, i) => sum + one[i], 0) / n, count: n };
+}
+
+/** The gain over all boxes of gains that were judged by different boxes. */
+export function poolGains(gains: readonly Gain[]): Gain {
+  const judged = gains.filter(({ count }) => count > 1), count = judged.reduce((sum, gain) => sum + gain.count, 0);
+  if (count < 2) return gains[0];
+  const mean = judged.reduce((sum, gain) => sum + gain.count * gain.mean, 0) / count;
+  // Sums of squares about the common mean.
+  const square = judged.reduce(
+    (sum, gain) => sum + gain.error ** 2 * gain.count * (gain.count - 1) + gain.count * (gain.mean - mean) ** 2,
+    0,
+  );
+  const single = judged.reduce((sum, gain) => sum + gain.count * gain.single, 0) / count;
+  return { mean, error: Math.sqrt(square / (count - 1) / count), single, count };
+}
+
+/** A gain that more judges may yet show to be real: enough of it, but in doubt. */
+export function isOpen(gain: Gain, threshold: Threshold): boolean {
+  return !isReal(gain, threshold) && gain.mean > threshold.errors / 3 * gain.error &&
+    gain.mean > threshold.share * Math.max(gain.single, 0);
 }
 
 /** A try at splitting a class. */
@@ -66,6 +88,42 @@ export async function trySplit(session: Session, members: Int32Array, one: Float
   }
   members.forEach((i) => session.offsets.set(before.subarray(3 * i, 3 * i + 3), 3 * i));
   return best!;
+}
+
+/** Parts of a class that take turns being held out while a split stays in doubt; the session's own held-out boxes are the first. */
+const TURNS = 4;
+
+/**
+ * Tries the split again with other boxes held out, until the gain over all that judged is real, or hopeless, or every box has judged. One
+ * quarter of a small class judges with too large an error; its other boxes can judge too, if references are made without them.
+ * @param poses `[n, 12]` of the members in the class. @returns The first try with the gain of all.
+ */
+export async function settleSplit(
+  session: Session,
+  members: Int32Array,
+  poses: Float32Array,
+  kMax: number,
+  first: Split,
+  threshold: Threshold,
+  plan: FitPlan,
+  key: string,
+): Promise<Split> {
+  const before = Uint8Array.from(members, (i) => session.training[i]), offsets = session.offsets.slice();
+  const others = Array.from(members.keys()).filter((i) => before[i] === 1);
+  const turns = session.random("turns", key).permutation(others.length).map((rank) => 1 + rank % (TURNS - 1));
+  const gains = [first.gain];
+  for (let turn = 1; turn < TURNS && isOpen(poolGains(gains), threshold); turn++) {
+    members.forEach((i) => session.training[i] = 1);
+    others.forEach((i, rank) => session.training[members[i]] = turns[rank] === turn ? 0 : 1);
+    const everyone = Float32Array.from(members, (i) => session.training[i]);
+    const volumes = await session.solvePoses(members, everyone, poses, 1, kMax);
+    const start = { poses, likelihood: new Float64Array(members.length), angle: 0.05 };
+    const one = await climbFit(session, members, { kMax, volumes, weights: Float64Array.of(1) }, start, 2, false);
+    members.forEach((i) => session.offsets.set(offsets.subarray(3 * i, 3 * i + 3), 3 * i));
+    gains.push((await trySplit(session, members, one.likelihood, plan, `${key}.${turn}`)).gain);
+  }
+  members.forEach((i, j) => session.training[i] = before[j]);
+  return { ...first, gain: poolGains(gains) };
 }
 
 /**

@@ -12,6 +12,8 @@ import type { Session } from "./session.ts";
 /** Members of each class that are held against the mirror images. */
 const MIRROR_SAMPLE = 24;
 
+/** Two structures in one class gained a larger share than this when split, in every set for choosing. */
+const TWO_STRUCTURES = 0.02;
 /** A smaller half than this is no structure of its own but odd boxes. */
 const FEWEST_SPLIT = 12;
 
@@ -47,6 +49,8 @@ export interface ClassJudgement {
   readonly nearestLoss: Float64Array;
   /** Share of the log-likelihood that boxes left out gained, two standard errors allowed, when the class was last split in two. */
   readonly splitGain: Float64Array;
+  /** The same with two standard errors added: what a second structure in it may hide at most. */
+  readonly splitBound: Float64Array;
   /** 0: the beam meets the particles from all sides alike; 1: always along one line, as a class does that the missing wedge made. */
   readonly beamAlignment: Float64Array;
   /** Probability of such an alignment among particles that lie at random. */
@@ -74,11 +78,13 @@ export async function judge(
     nearest: empty(),
     nearestLoss: empty(),
     splitGain: empty(),
+    splitBound: empty(),
     beamAlignment: empty(),
     beamChance: empty(),
     mirror: empty(),
     mirrorLoss: empty(),
   };
+  let resolved = 0;
   const mirrored = await againstMirrors(session, fit, labels, plan);
   for (let j = 0; j < k; j++) {
     const rows = Array.from(labels.keys()).filter((i) => labels[i] === j);
@@ -99,16 +105,23 @@ export async function judge(
       const common = then.reduce((sum, i) => sum + (members.has(i) ? 1 : 0), 0);
       return common >= 0.8 * Math.max(then.length, members.size);
     });
-    // Two errors below the mean: a gain that one more draw of boxes would hardly undercut.
     if (last && last.gain.single > 0) {
-      classes.splitGain[j] = last.fewest < FEWEST_SPLIT ? 0 : (last.gain.mean - 2 * last.gain.error) / last.gain.single;
+      const { mean, error, single } = last.gain;
+      // Two errors below the mean: a gain that one more draw of boxes would hardly undercut.
+      classes.splitGain[j] = last.fewest < FEWEST_SPLIT ? 0 : (mean - 2 * error) / single;
+      classes.splitBound[j] = (mean + 2 * error) / single;
     }
+    if (!(classes.splitBound[j] >= TWO_STRUCTURES)) resolved += rows.length / n;
   }
   let confidence = 0;
   for (let i = 0; i < n; i++) confidence += crossed.posterior[i * k + labels[i]] / n;
   return {
     classes,
-    figures: { refineStability: k > 1 ? measureAgreement(tabulateConfusion(own, labels)).ari : 1, refineConfidence: confidence },
+    figures: {
+      refineStability: k > 1 ? measureAgreement(tabulateConfusion(own, labels)).ari : 0,
+      refineConfidence: confidence,
+      refineResolved: resolved,
+    },
   };
 }
 

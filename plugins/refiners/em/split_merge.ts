@@ -3,7 +3,7 @@
  * @module
  */
 import { centreOnBlob } from "./centring.ts";
-import { firstTurn, type Gain, isReal, nullGain, pairGain, type Threshold, trySplit } from "./compare.ts";
+import { firstTurn, type Gain, isReal, nullGain, pairGain, settleSplit, type Threshold, trySplit } from "./compare.ts";
 import { type Fit, fitLabels, type FitPlan, fitReferences, labelsOf, mixtureLikelihood } from "./fit.ts";
 import type { SplitTried } from "./judge.ts";
 import type { References, Session } from "./session.ts";
@@ -89,7 +89,11 @@ async function splitClasses(
     const members = Int32Array.from(rows, (i) => fit.members[i]);
     if (members.length < 2 * plan.leastMembers || wasTried(tried, members)) return null;
     const one = Float64Array.from(rows, (i) => fit.likelihood[i * k + j]);
-    return { split: await trySplit(session, members, one, plan.split, `${round}.${j}`), members };
+    const key = `${round}.${j}`, first = await trySplit(session, members, one, plan.split, key);
+    if (smallest(first.fit) < plan.leastMembers) return { split: first, members };
+    const poses = new Float32Array(12 * rows.length);
+    rows.forEach((i, r) => poses.set(fit.poses.subarray(12 * (i * k + j), 12 * (i * k + j + 1)), 12 * r));
+    return { split: await settleSplit(session, members, poses, fit.kMax, first, plan.threshold, plan.split, key), members };
   }));
   const volumes: Float32Array[] = [], weights: number[] = [], words: string[] = [];
   let accepted = 0;
@@ -206,7 +210,7 @@ function without(fit: Fit, dropped: readonly number[]): Fit {
 }
 
 function describe(gain: Gain): string {
-  return `${gain.mean.toFixed(2)} +- ${gain.error.toFixed(2)} nats of ${gain.single.toFixed(1)}`;
+  return `${gain.mean.toFixed(2)} +- ${gain.error.toFixed(2)} nats of ${gain.single.toFixed(1)} (${gain.count})`;
 }
 
 /** Mean log-likelihood of the boxes that only judge. */

@@ -46,6 +46,7 @@ function model(): Model {
       nearest: column(1, 0, 0),
       nearestLoss: column(0.2, 0.01, 0.5),
       splitGain: column(0.02, NaN, 0),
+      splitBound: column(0.03, NaN, 0.01),
       beamAlignment: column(0.1, 0.6, 0),
       beamChance: column(0.5, 1e-9, 1),
       mirror: column(0, 0, 1),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isReal } from "../../../plugins/refiners/em/compare.ts";
+import { isOpen, isReal, poolGains } from "../../../plugins/refiners/em/compare.ts";
 import { type Fit, labelsOf, mixtureLikelihood } from "../../../plugins/refiners/em/fit.ts";
 import { classPosterior, shares, stencil } from "../../../plugins/refiners/em/anneal.ts";
 import { shiftCube } from "../../../plugins/refiners/em/centring.ts";
@@ -14,17 +14,38 @@ const FLOAT32 = 1e-6;
 
 Deno.test("a gain is real when it exceeds both its own doubt and what one structure gains", () => {
   const threshold = { errors: 3, share: 0.01 };
-  assert.ok(isReal({ mean: 5, error: 1, single: 200 }, threshold));
-  assert.ok(!isReal({ mean: 2.9, error: 1, single: 200 }, threshold));
-  assert.ok(!isReal({ mean: 5, error: 1, single: 600 }, threshold));
-  assert.ok(!isReal({ mean: 0, error: Infinity, single: 0 }, threshold));
+  assert.ok(isReal({ mean: 5, error: 1, single: 200, count: 50 }, threshold));
+  assert.ok(!isReal({ mean: 2.9, error: 1, single: 200, count: 50 }, threshold));
+  assert.ok(!isReal({ mean: 5, error: 1, single: 600, count: 50 }, threshold));
+  assert.ok(!isReal({ mean: 0, error: Infinity, single: 0, count: 50 }, threshold));
+});
+
+Deno.test("a gain stays open while more judges may show it to be real", () => {
+  const threshold = { errors: 3, share: 0.01 }, gain = (mean: number, error: number) => ({ mean, error, single: 100, count: 50 });
+  assert.ok(isOpen(gain(4, 2), threshold));
+  assert.ok(!isOpen(gain(4, 1), threshold), "it is real");
+  assert.ok(!isOpen(gain(4, 5), threshold), "it is within its error");
+  assert.ok(!isOpen(gain(0.9, 0.5), threshold), "it is too small");
+});
+
+Deno.test("`poolGains()` is the gain over all boxes that judged", () => {
+  const of = (values: number[]) => {
+    const n = values.length, mean = values.reduce((a, b) => a + b, 0) / n;
+    const variance = values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (n - 1);
+    return { mean, error: Math.sqrt(variance / n), single: 10 * n, count: n };
+  };
+  const a = [1, 2, 4, 8], b = [-3, 5, 6], together = of([...a, ...b]), pooled = poolGains([of(a), of(b)]);
+  assert.ok(Math.abs(pooled.mean - together.mean) < 1e-12 && Math.abs(pooled.error - together.error) < 1e-12);
+  assert.equal(pooled.count, 7);
+  assert.ok(Math.abs(pooled.single - (4 * 40 + 3 * 30) / 7) < 1e-12);
+  assert.equal(poolGains([{ mean: 0, error: Infinity, single: 0, count: 1 }]).error, Infinity);
 });
 
 Deno.test("`calibrate()` doubles what one structure gains when split, and never lowers the threshold", () => {
   const threshold = { errors: 3, share: 0.01 };
-  assert.equal(calibrate(threshold, { mean: 4, error: 1, single: 100 }).share, 0.1);
-  assert.equal(calibrate(threshold, { mean: -3, error: 1, single: 100 }).share, 0.01);
-  assert.deepEqual(calibrate(threshold, { mean: 0, error: Infinity, single: 0 }), threshold);
+  assert.equal(calibrate(threshold, { mean: 4, error: 1, single: 100, count: 50 }).share, 0.1);
+  assert.equal(calibrate(threshold, { mean: -3, error: 1, single: 100, count: 50 }).share, 0.01);
+  assert.deepEqual(calibrate(threshold, { mean: 0, error: Infinity, single: 0, count: 50 }), threshold);
 });
 
 Deno.test("`classPosterior()` and `mixtureLikelihood()` are the mixture's, at any scale of likelihood", () => {
