@@ -119,7 +119,7 @@ export async function judge(
     classes,
     figures: {
       refineStability: k > 1 ? measureAgreement(tabulateConfusion(own, labels)).ari : 0,
-      refineConfidence: confidence,
+      refineConfidence: k > 1 ? confidence : 0,
       refineResolved: resolved,
     },
   };

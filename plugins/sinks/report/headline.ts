@@ -56,7 +56,7 @@ function figures(facts: ReportFacts): Html {
   const refined = view.iterations.filter((row, i) =>
     iterationNumber(row, i) <= view.keptIteration && typeof row.refineStability === "number"
   );
-  const stability = refined.at(-1)?.refineStability as number | undefined ?? null;
+  const confidence = refined.at(-1)?.refineConfidence as number | undefined ?? null;
   return markup`<dl class="facts">${
     fact(
       "Particles",
@@ -70,8 +70,8 @@ function figures(facts: ReportFacts): Html {
       ? fact("Rotation agreement", formatFigure(agreement), "of labels when boxes are turned: 1 is the same, 0 is chance")
       : null
   }${
-    stability !== null
-      ? fact("Refinement stability", formatFigure(stability), "of labels when averages are made without the box: 1 is the same")
+    confidence !== null
+      ? fact("Refinement confidence", formatFigure(confidence), "probability of a box's class when averages are made without it")
       : null
   }${
     view.iterations.length > 0
