@@ -469,11 +469,31 @@ export interface RunView {
 
 // ---------------------------------------------------------------- instances
 
+/** What is known of a tomogram before its voxels are read: what a dry run reckons with. */
+export interface TomogramOutline {
+  readonly id: string;
+  readonly shapeZyx: Triple;
+  /** 0 when unknown. */
+  readonly voxelSizeAngstrom: number;
+  /** Names of its volumes. */
+  readonly volumes: readonly string[];
+}
+/** What a stage writes into scratch for one tomogram, and how the tomogram leaves it. */
+export interface ScratchNeed {
+  /** Bytes that stay until the run is done. */
+  readonly keptBytes: number;
+  /** Bytes beside them while the tomogram is worked on. */
+  readonly workingBytes: number;
+  readonly after: TomogramOutline;
+}
+
 /** Opens tomograms or stacks, in ordinal order. */
 export interface Source<Out extends Payload> {
   open(signal: AbortSignal): AsyncIterable<Payloads[Out]>;
   /** Reopens one tomogram by its ordinal, for sinks. */
   reopen?(ordinal: number): Promise<Tomogram | null>;
+  /** Says which tomograms there are, by their headers alone, and what opening each writes into scratch. */
+  outline?(signal: AbortSignal): AsyncIterable<{ readonly tomogram: TomogramOutline; readonly keptBytes: number }>;
 }
 /** One payload in, one or many out. */
 export interface Operator<In extends Payload, Out extends Payload> {
@@ -553,6 +573,8 @@ export interface Plugin<
     Record<string, { readonly kinds: readonly Kind[]; readonly default?: string; readonly optional?: true; readonly summary: string }>
   >;
   check?(options: z.infer<S>): readonly string[];
+  /** Stages from tomogram to tomogram: what they will write into scratch, for `--dry-run`. Pure. */
+  scratchNeed?(options: z.infer<S>, tomogram: TomogramOutline): ScratchNeed;
   /**
    * Fills in what follows from other options (a recipe's numbers), so that the resolved manifest shows it. Pure; called after the schema's
    * defaults and before `check`; `expand(expand(x))` equals `expand(x)`.

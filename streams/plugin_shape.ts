@@ -42,7 +42,7 @@ export function payloadsOf(plugin: AnyPlugin): { input?: Payload; output?: Paylo
 
 const fields = [
   ...["apiVersion", "name", "kind", "summary", "input", "output", "options", "needs", "parts"],
-  ...["check", "expand", "partDefaults", "survey", "create"],
+  ...["check", "expand", "partDefaults", "scratchNeed", "survey", "create"],
 ];
 
 /** Whether a word is a kebab-case plugin id: `gmm-bic`. */
@@ -71,7 +71,7 @@ export function pluginShapeFaults(value: unknown): string[] {
   }
   if (typeof plugin.summary !== "string" || plugin.summary.trim() === "") faults.push("summary is missing: say in one line what it does");
   if (!Object.isFrozen(plugin)) faults.push("is not frozen: make it with definePlugin");
-  for (const name of ["create", "check", "expand", "partDefaults", "survey"]) {
+  for (const name of ["create", "check", "expand", "partDefaults", "scratchNeed", "survey"]) {
     if (typeof plugin[name] !== "function" && (name === "create" || plugin[name] !== undefined)) faults.push(`${name} is not a function`);
   }
   for (const name of ["input", "output"]) {

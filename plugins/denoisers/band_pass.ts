@@ -7,8 +7,9 @@ import { definePlugin, type PluginContext, type Tomogram } from "../../streams/c
 import { InputError } from "../../streams/errors.ts";
 import { shortNumber } from "../formats/voxel_size.ts";
 import { bandGains } from "../kernels/radial_gains.ts";
-import { filterRadially } from "./filter_radially.ts";
+import { filterRadially, radialWorkingBytes } from "./filter_radially.ts";
 import { namedVolume, tomogramLabel, volumeKey, withVolume } from "./named_volume.ts";
+import { oneMoreVolume } from "./scratch_need.ts";
 
 const options = z.strictObject({
   volume: z.string().default("raw").meta({ description: "Volume to filter" }),
@@ -45,6 +46,7 @@ export default definePlugin({
       : low !== undefined && high !== undefined && low >= high
       ? [`lowPassAngstrom ${low} keeps what is larger, highPassAngstrom ${high} what is smaller: the first must be less than the second`]
       : [],
+  scratchNeed: ({ name }, tomogram) => oneMoreVolume(tomogram, name, radialWorkingBytes(tomogram.shapeZyx)),
   create: (given, context) => ({ apply: (tomogram, signal) => filter(tomogram, given, context, signal) }),
 });
 

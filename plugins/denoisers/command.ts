@@ -14,6 +14,7 @@ import { percentApart, shortNumber, voxelSizeTolerance } from "../formats/voxel_
 import { OpenFiles, scaledVolume } from "../sources/tomograms/open_files.ts";
 import { runProgram } from "./command/run_program.ts";
 import { namedVolume, withVolume } from "./named_volume.ts";
+import { withName } from "./scratch_need.ts";
 
 /** Voxels that are read at once. */
 const SLAB_VOXELS = 4_000_000;
@@ -78,6 +79,7 @@ export default definePlugin({
   output: "tomogram",
   options,
   check: faults,
+  scratchNeed: ({ name }, tomogram) => ({ keptBytes: 0, workingBytes: 0, after: withName(tomogram, name) }),
   create(given, context) {
     const files = new OpenFiles();
     return {

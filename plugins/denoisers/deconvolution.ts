@@ -7,8 +7,9 @@ import { definePlugin, type PluginContext, type Tomogram } from "../../streams/c
 import { InputError } from "../../streams/errors.ts";
 import { shortNumber } from "../formats/voxel_size.ts";
 import { deconvolutionGains } from "../kernels/radial_gains.ts";
-import { filterRadially } from "./filter_radially.ts";
+import { filterRadially, radialWorkingBytes } from "./filter_radially.ts";
 import { namedVolume, tomogramLabel, volumeKey, withVolume } from "./named_volume.ts";
+import { oneMoreVolume } from "./scratch_need.ts";
 
 const options = z.strictObject({
   volume: z.string().default("raw").meta({ description: "Volume to deconvolve" }),
@@ -48,6 +49,7 @@ export default definePlugin({
   input: "tomogram",
   output: "tomogram",
   options,
+  scratchNeed: ({ name }, tomogram) => oneMoreVolume(tomogram, name, radialWorkingBytes(tomogram.shapeZyx)),
   create: (given, context) => ({ apply: (tomogram, signal) => deconvolve(tomogram, given, context, signal) }),
 });
 

@@ -2,14 +2,21 @@
  * A radial Fourier filter over a volume that need not fit into memory.
  * @module
  */
-import type { PluginContext, Volume } from "../../streams/contract.ts";
+import type { PluginContext, Triple, Volume } from "../../streams/contract.ts";
 import { filterStrip, planRadialFilter, sectionsToSpectra, spectraShape, spectraToSections } from "../kernels/radial_filter.ts";
 import { inOrder } from "./in_order.ts";
+import { scratchBytes } from "./scratch_need.ts";
 
 /** Numbers that one call holds. */
 const PART_NUMBERS = 4_000_000;
 
 const module = new URL("../kernels/radial_filter.ts", import.meta.url).href;
+
+/** Bytes of the working volumes that {@linkcode filterRadially} needs for a volume. */
+export function radialWorkingBytes(shapeZyx: Triple): number {
+  // The gains do not matter here.
+  return 2 * scratchBytes(spectraShape(planRadialFilter(shapeZyx, new Float64Array(2))));
+}
 
 /**
  * Filters a volume into scratch by one Fourier transform of the whole, done in parts: memory does not grow with the number of sections.

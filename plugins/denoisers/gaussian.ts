@@ -8,6 +8,7 @@ import { InputError } from "../../streams/errors.ts";
 import { blurSections, gaussianReach } from "../kernels/blur.ts";
 import { filterSlabs } from "./filter_slabs.ts";
 import { namedVolume, tomogramLabel, volumeKey, withVolume } from "./named_volume.ts";
+import { oneMoreVolume } from "./scratch_need.ts";
 
 const module = new URL("../kernels/blur.ts", import.meta.url).href;
 
@@ -33,6 +34,7 @@ export default definePlugin({
   output: "tomogram",
   options,
   check: faults,
+  scratchNeed: ({ name }, tomogram) => oneMoreVolume(tomogram, name),
   create(given, context) {
     return { apply: (tomogram, signal) => blur(tomogram, given, context, signal) };
   },

@@ -9,6 +9,7 @@ import { gaussianReach } from "../kernels/blur.ts";
 import { localEnergy } from "../kernels/local_energy.ts";
 import { filterSlabs } from "./filter_slabs.ts";
 import { namedVolume, tomogramLabel, volumeKey, withVolume } from "./named_volume.ts";
+import { oneMoreVolume } from "./scratch_need.ts";
 
 /** Sigma of the narrower Gaussian as a share of the particle's diameter (chosen on simulated seeds 0 to 9, docs/decisions.md). */
 const SIGMA_OF_DIAMETER = 1 / 16;
@@ -38,6 +39,7 @@ export default definePlugin({
   input: "tomogram",
   output: "tomogram",
   options,
+  scratchNeed: ({ name }, tomogram) => oneMoreVolume(tomogram, name),
   create(given, context) {
     return { apply: (tomogram, signal) => filter(tomogram, given, context, signal) };
   },

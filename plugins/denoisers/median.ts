@@ -7,6 +7,7 @@ import { definePlugin } from "../../streams/contract.ts";
 import { medianSections } from "../kernels/median.ts";
 import { filterSlabs } from "./filter_slabs.ts";
 import { namedVolume, volumeKey, withVolume } from "./named_volume.ts";
+import { oneMoreVolume } from "./scratch_need.ts";
 
 const module = new URL("../kernels/median.ts", import.meta.url).href;
 
@@ -25,6 +26,7 @@ export default definePlugin({
   input: "tomogram",
   output: "tomogram",
   options,
+  scratchNeed: ({ name }, tomogram) => oneMoreVolume(tomogram, name),
   create: (given, context) => ({
     async apply(tomogram, signal) {
       const volume = namedVolume(tomogram, given.volume, context.stage), reach = (given.sizeVoxels - 1) / 2;

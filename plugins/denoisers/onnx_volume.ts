@@ -11,6 +11,7 @@ import { type ForeignModel, openForeignModel } from "../engines/onnx/foreign_mod
 import { addTile, cutTile, planTiles, readRange } from "../kernels/tiles.ts";
 import { scaledVolume } from "../sources/tomograms/open_files.ts";
 import { namedVolume, volumeKey, withVolume } from "./named_volume.ts";
+import { oneMoreVolume } from "./scratch_need.ts";
 
 /** Voxels that are read at once for mean and deviation. */
 const SLAB_VOXELS = 4_000_000;
@@ -71,6 +72,7 @@ export default definePlugin({
   output: "tomogram",
   options,
   check: faults,
+  scratchNeed: ({ name }, tomogram) => oneMoreVolume(tomogram, name),
   create(given, context) {
     let model: Promise<ForeignModel> | null = null;
     return {

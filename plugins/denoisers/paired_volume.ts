@@ -13,6 +13,7 @@ import { type FrameChange, frameChangeWords } from "../kernels/permute_geometry.
 import { OpenFiles, scaledVolume } from "../sources/tomograms/open_files.ts";
 import { storedVolume } from "../sources/tomograms/stored_volume.ts";
 import { withVolume } from "./named_volume.ts";
+import { withName } from "./scratch_need.ts";
 import { findPair } from "./paired_volume/find_pair.ts";
 import { frameChanges, type OrientationScore, scoreOrientations } from "./paired_volume/orientation.ts";
 
@@ -81,6 +82,7 @@ export default definePlugin({
   output: "tomogram",
   options,
   check: faults,
+  scratchNeed: ({ name }, tomogram) => ({ keptBytes: 0, workingBytes: 0, after: withName(tomogram, name) }),
   create(given, context) {
     const files = new OpenFiles();
     return {

@@ -3,7 +3,15 @@
  * @module
  */
 import { z } from "zod";
-import { definePlugin, type PluginContext, type Tomogram, type Triple, type Volume } from "../../streams/contract.ts";
+import {
+  definePlugin,
+  type PluginContext,
+  type ScratchNeed,
+  type Tomogram,
+  type TomogramOutline,
+  type Triple,
+  type Volume,
+} from "../../streams/contract.ts";
 import { InputError } from "../../streams/errors.ts";
 import {
   type AxisResampling,
@@ -16,6 +24,7 @@ import {
 import { shortNumber } from "../formats/voxel_size.ts";
 import { inOrder } from "./in_order.ts";
 import { tomogramLabel, volumeKey } from "./named_volume.ts";
+import { scratchBytes } from "./scratch_need.ts";
 
 /** Voxels that one call resamples. */
 const STRIP_VOXELS = 4_000_000;
@@ -46,10 +55,29 @@ export default definePlugin({
   input: "tomogram",
   output: "tomogram",
   options,
+  scratchNeed: ({ voxelSizeAngstrom }, tomogram) => needOf(voxelSizeAngstrom, tomogram),
   create(given, context) {
     return { apply: (tomogram, signal) => rescale(tomogram, given.voxelSizeAngstrom, context, signal) };
   },
 });
+
+/** Where the size cannot be met, the run itself says so. */
+function needOf(wanted: number, tomogram: TomogramOutline): ScratchNeed {
+  const { shapeZyx, voxelSizeAngstrom: old, volumes } = tomogram, none = { keptBytes: 0, workingBytes: 0, after: tomogram };
+  if (!(old > 0)) return none;
+  try {
+    const step = chooseStep(wanted / old), after = shapeZyx.map((n) => planResampling(n, step).newLength) as unknown as Triple;
+    if (step.old === step.fresh) return none;
+    return {
+      keptBytes: volumes.length * scratchBytes(after),
+      workingBytes: scratchBytes([shapeZyx[1], after[0], after[2]]),
+      after: { ...tomogram, shapeZyx: after, voxelSizeAngstrom: (old * step.old) / step.fresh },
+    };
+  } catch (error) {
+    if (error instanceof RangeError) return none;
+    throw error;
+  }
+}
 
 async function rescale(tomogram: Tomogram, wanted: number, context: PluginContext, signal: AbortSignal): Promise<Tomogram> {
   const { raw } = tomogram.volumes, old = raw.voxelSizeAngstrom;

@@ -41,6 +41,14 @@ export default definePlugin({
           yield await simulate(index, signal);
         }
       },
+      async *outline() {
+        const scene = await load(given.scene && parseScene(given.scene), given.scenePath, context.stage), { voxelSizeAngstrom } = scene;
+        const volumes = ["raw", ...scene.pairedVolumes.map(({ name }) => name)];
+        for (const { id, index } of inOrder(scene)) {
+          const [nx, ny, nz] = tomogramOf(scene, index).shapeXyzVoxels;
+          yield { tomogram: { id, shapeZyx: [nz, ny, nx], voxelSizeAngstrom, volumes }, keptBytes: 0 };
+        }
+      },
       async reopen(ordinal) {
         const entry = inOrder((await prepare()).scene)[ordinal];
         return entry ? await simulate(entry.index) : null;

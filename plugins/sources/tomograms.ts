@@ -9,13 +9,14 @@ import { InputError } from "../../streams/errors.ts";
 import { tiltRangeFault } from "../formats/geometry_csv.ts";
 import { axisLetters, isStraight, orderGeometry } from "../formats/axis_order.ts";
 import { namedTomogram } from "../formats/tomogram_name.ts";
-import { describeVolumeFile, type VolumeDescription, voxelSizeOf } from "../formats/volume_file.ts";
+import { describeVolumeFile, streamedShape, type VolumeDescription, voxelSizeOf } from "../formats/volume_file.ts";
 import { isAddress, splitHdf5Path } from "../formats/volume_path.ts";
 import { percentApart, resolveVoxelSize, shortNumber, voxelSizeTolerance } from "../formats/voxel_size.ts";
 import { findFiles, type FoundFile } from "./tomograms/find_files.ts";
 import { findGeometry, type FoundGeometry, readGeometryTable } from "./tomograms/find_geometry.ts";
 import { OpenFiles, scaledVolume } from "./tomograms/open_files.ts";
 import { storedVolume } from "./tomograms/stored_volume.ts";
+import { scratchBytes } from "../denoisers/scratch_need.ts";
 
 const options = z.strictObject({
   paths: z.array(z.string().min(1).meta({ format: "path" })).min(1).meta({
@@ -89,6 +90,16 @@ export default definePlugin({
           const tomogram = await openTomogram(file, given, files, context);
           await refuseConstant(tomogram.volumes.raw, signOf(given), file.path, signal);
           yield tomogram;
+        }
+      },
+      async *outline(signal) {
+        const unpacked = new Set<string>();
+        for (const { id, path, description, voxelSizeAngstrom } of await inspectAll(given, context, signal)) {
+          const { shapeZyx, readInOrderOnly } = description;
+          // A stack of volumes is unpacked once.
+          const keptBytes = readInOrderOnly && !unpacked.has(path) ? scratchBytes(streamedShape(description)) : 0;
+          unpacked.add(path);
+          yield { tomogram: { id, shapeZyx, voxelSizeAngstrom, volumes: ["raw"] }, keptBytes };
         }
       },
       async reopen(ordinal) {

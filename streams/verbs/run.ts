@@ -6,6 +6,7 @@ import { exists } from "../bundle.ts";
 import { RunError } from "../errors.ts";
 import { loadManifest } from "../manifest.ts";
 import { stderrProgress } from "../progress.ts";
+import { describeForecast, forecastScratch } from "../scratch_forecast.ts";
 import { counted, describeRun, runPipeline, type RunSummary } from "../run.ts";
 
 /** What the command line gives. */
@@ -29,8 +30,10 @@ export async function runVerb(options: RunVerbOptions): Promise<number> {
   const progress = stderrProgress();
   if (options.dryRun) {
     for (const line of describeRun(file.manifest)) progress.log(line);
+    const scratch = await forecastScratch(file.manifest, signal);
+    for (const line of describeForecast(scratch)) progress.log(line);
     for (const warning of file.warnings) progress.log(`warning: ${warning}`);
-    if (json) console.log(JSON.stringify({ status: "dry-run", manifest: file.resolved() }));
+    if (json) console.log(JSON.stringify({ status: "dry-run", scratch, manifest: file.resolved() }));
     return 0;
   }
   try {
