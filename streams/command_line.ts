@@ -60,6 +60,27 @@ function withSettings(command: Command): Command {
     "say this instead of the manifest: source.options.contrast=bright, stages[0].options.threshold.deviations=4, run.threads=8";
   return command.option("--set <path=value>", description, collect, []);
 }
+/** Adds the options that say how coordinates are meant. */
+function withReading(command: Command): Command {
+  return command
+    .option("--tomogram <file>", "a tomogram, or RELION's tomograms.star: its size and voxel size; may be given again", collect, [])
+    .option("--voxel-size <angstrom>", "voxel size of the tomogram", positiveNumber)
+    .option("--dims <x,y,z>", "size of the tomogram in voxels")
+    .option("--unit <unit>", "voxel or angstrom: what the coordinates count, whatever the file says")
+    .option("--origin <origin>", "first-voxel or centre: where the coordinates begin, whatever the file says")
+    .option("--centre <rule>", "index of the tomogram's centre: half (dims / 2), half-minus-one, floor")
+    .option("--first-voxel <number>", "0 or 1: number of the first voxel in motive lists and Dynamo tables")
+    .option("--only <tomogram>", "particles of this tomogram alone");
+}
+/** Adds the options that mend coordinates. */
+function withMending(command: Command): Command {
+  return command
+    .option("--scale <factor>", "multiply coordinates (voxels from the first one) by this", positiveNumber)
+    .option("--swap-axes <axes>", "exchange two axes (yz), or say which old axis becomes x, y and z (zyx)")
+    .option("--mirror <axes>", "mirror axes of the tomogram: index i becomes n - 1 - i")
+    .option("--shift <x,y,z>", "add this to coordinates, in voxels, after all the others")
+    .option("--angles <mend>", "invert, reverse (rot and psi exchanged), zxz (z, x, z read as z, y, z); several apart by commas");
+}
 
 /**
  * Makes the parser. It prints help and errors itself and throws commander's errors; `call` is told which verb to run, and nothing of a verb
@@ -180,6 +201,38 @@ export function makeProgram(call: (verb: VerbCall) => void, ownCompletions = tru
       call(async ({ signal }) => {
         const { inspectVerb } = await import("./verbs/inspect.ts");
         return await inspectVerb({ files, header, json, signal });
+      })
+    );
+
+  withMending(withReading(
+    program.command("convert <source> <target>").description("turn a file of particles into another program's")
+      .option("--from <format>", "format of the source; left out: by its content"),
+  ))
+    .option("--to <format>", "format of the target; left out: by its ending (.star keeps RELION's dialect, otherwise RELION 5)")
+    .option("--to-voxel-size <angstrom>", "size of the voxels that the target counts, instead of the tomogram's", positiveNumber)
+    .option("--to-unit <unit>", "voxel or angstrom, for tables")
+    .option("--to-centre <rule>", "centre of centred coordinates in the target: half (dims / 2), half-minus-one, floor")
+    .option("--to-first-voxel <number>", "0 or 1: number of the first voxel in motive lists and Dynamo tables")
+    .option("--object <name>", "name of the particle, for copick, EMAN2 and IMOD").option("--box <voxels>", "edge of boxes", positiveNumber)
+    .option("--overwrite", "replace the target where it exists").option("--json", "print one JSON object to stdout")
+    .action((source, target, { overwrite = false, json = false, ...options }) =>
+      call(async () => {
+        const { convertVerb } = await import("./verbs/convert.ts");
+        return await convertVerb({ ...options, source, target, overwrite, json });
+      })
+    );
+
+  withReading(
+    program.command("compare <particles> <other>")
+      .description("say whether a particle file agrees with another, or with a tomogram, and which command mends it")
+      .option("--from <format>", "format of the first file; left out: by its content")
+      .option("--tolerance <voxels>", "farthest that two points of a pair may be apart", positiveNumber)
+      .option("--json", "print one JSON object to stdout"),
+  )
+    .action((first, second, { json = false, ...options }) =>
+      call(async () => {
+        const { compareVerb } = await import("./verbs/compare.ts");
+        return await compareVerb({ ...options, first, second, json });
       })
     );
 

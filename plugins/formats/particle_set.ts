@@ -116,7 +116,7 @@ function centreAngstrom(path: string, what: string, tomogram: string, frame: Tom
     const missing = [shapeXyz ? "" : "its size", voxelSizeAngstrom ? "" : "its voxel size"].filter((word) => word !== "").join(" and ");
     throw new InputError(
       path,
-      `${what} count from the centre of ${named(tomogram)}, but ${missing} ${missing.includes(" and ") ? "are" : "is"} not known: ` +
+      `${what} from the centre of ${named(tomogram)}, but ${missing} ${missing.includes(" and ") ? "are" : "is"} not known: ` +
         `give --tomogram FILE (the volume, or RELION's tomograms.star), or --dims X,Y,Z and --voxel-size ANGSTROM`,
     );
   }
@@ -137,10 +137,10 @@ function stepOf(
     size = frame.voxelSizeAngstrom;
     say(`the coordinates count voxels of the tomogram (${shortNumber(size)} A): the file states no voxel size`);
   }
-  const inCentre = fromCentre ? centreAngstrom(set.path, "its coordinates", tomogram, frame, set.centre ?? "half") : [0, 0, 0];
-  const outCentre = toCentre ? centreAngstrom(set.path, "the wanted coordinates", tomogram, frame, wanted.centre ?? "half") : [0, 0, 0];
-  if (fromCentre) say(`the centre of ${named(tomogram)} is index ${centreWords(set.centre ?? "half")}`);
-  if (toCentre) say(`centred coordinates are written from index ${centreWords(wanted.centre ?? "half")}`);
+  const inCentre = fromCentre ? centreAngstrom(set.path, "its coordinates count", tomogram, frame, set.centre ?? "half") : [0, 0, 0];
+  const outCentre = toCentre ? centreAngstrom(set.path, "coordinates are wanted", tomogram, frame, wanted.centre ?? "half") : [0, 0, 0];
+  if (fromCentre) say(`coordinates are read as counted from the tomogram's centre, index ${centreWords(set.centre ?? "half")}`);
+  if (toCentre) say(`coordinates are written as counted from the tomogram's centre, index ${centreWords(wanted.centre ?? "half")}`);
   // Voxels of the result, and Angstrom of one unit of the source and of the result.
   const target = wanted.voxelSizeAngstrom ?? frame.voxelSizeAngstrom ?? (set.unit === "angstrom" && !(own > 0) ? NaN : size);
   const fromUnit = set.unit === "angstrom" ? 1 : size, toUnit = wanted.unit === "angstrom" ? 1 : target;

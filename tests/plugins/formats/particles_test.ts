@@ -98,7 +98,7 @@ Deno.test("a conversion that needs a size that nobody knows is refused with the 
   await refuse(
     "relion5",
     set,
-    /count from the centre of tomogram "TS_01", but its size and its voxel size are not known: give --tomogram FILE/,
+    /coordinates are wanted from the centre of tomogram "TS_01", but its size and its voxel size are not known: give --tomogram FILE/,
   );
   await refuse("copick", set, /voxels whose size is not known: give --voxel-size/);
   await refuse("relion4", set, /voxel size is not known.*--voxel-size/);
