@@ -4,6 +4,7 @@
  */
 import { parquetReadObjects } from "hyparquet";
 import { parquetWriteBuffer } from "hyparquet-writer";
+import { checkParquet } from "./parquet_pages.ts";
 import { ShapeError } from "../../streams/errors.ts";
 
 /** A column: Float64Array and Float32Array become DOUBLE and FLOAT, Int32Array INT32, Uint8Array BOOLEAN, arrays of text STRING. */
@@ -31,8 +32,11 @@ export function encodeParquet(columns: Readonly<Record<string, ParquetColumn>>):
   return new Uint8Array(parquetWriteBuffer({ columnData, createdBy: "tomosieve" }));
 }
 
-/** Decodes a table into rows of named values. */
+/**
+ * Decodes a flat table into rows of named values.
+ * @throws {Error} When the file is damaged; counts are checked before anything is decoded.
+ */
 export async function decodeParquet(bytes: Uint8Array): Promise<Record<string, unknown>[]> {
   const file = bytes.slice().buffer as ArrayBuffer;
-  return await parquetReadObjects({ file });
+  return await parquetReadObjects({ file, metadata: checkParquet(bytes, file) });
 }
