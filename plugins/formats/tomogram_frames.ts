@@ -8,9 +8,9 @@
  */
 import type { Triple } from "../../streams/contract.ts";
 import { InputError } from "../../streams/errors.ts";
-import { headerVoxelSize, readMrcHeader } from "./mrc.ts";
 import { type FrameOf, type TomogramFrame, tomogramStem } from "./particle_set.ts";
 import { columnOf, loopOf, numbersOf, parseStar, type StarLoop } from "./star.ts";
+import { describeVolumeFile, voxelSizeOf } from "./volume_file.ts";
 import { resolveVoxelSize, shortNumber } from "./voxel_size.ts";
 
 /** What a user says of the tomograms. */
@@ -61,9 +61,9 @@ function pixelsOf(table: StarLoop, tables: readonly StarLoop[], path: string): F
 
 /** Size and voxel size in the header of a volume. */
 async function volumeFrame(path: string, stated: number | undefined): Promise<{ frame: TomogramFrame; note?: string }> {
-  const { header } = await readMrcHeader(path);
-  const [z, y, x] = header.shapeZyx;
-  const own = headerVoxelSize(header, path);
+  const description = await describeVolumeFile(path, { wantedVoxelSizeAngstrom: stated });
+  const [z, y, x] = description.shapeZyx;
+  const own = voxelSizeOf(description);
   if (own === 0 && stated === undefined) return { frame: { shapeXyz: [x, y, z] } };
   const { voxelSizeAngstrom, note } = resolveVoxelSize(path, own, stated, "error", "--voxel-size");
   return { frame: { shapeXyz: [x, y, z], voxelSizeAngstrom }, ...(note ? { note: `${path}: ${note}` } : {}) };

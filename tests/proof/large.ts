@@ -2,8 +2,8 @@
  * A tomogram larger than the memory that is spent on it: seconds, MB/s and peak memory of inspecting, picking, cutting boxes and binning,
  * each in a process of its own, at a quarter of the size and at all of it.
  *
- * Run: deno task proof:large [gigabytes, default 4] [zarr: write it as OME-Zarr too]. Needs that much free disk twice; everything is removed at the end. Exits 1 when the
- * peak of a step grows by more than a quarter from the small file to the large one, or when what comes out is wrong.
+ * Run: deno task proof:large [gigabytes, default 4] [steps by commas: inspect,dog,boxes,bin; zarr writes it as OME-Zarr]. Needs that much free disk twice; everything is removed at the end. Exits 1 when the
+ * peak of a step grows by more than half from the small file to the large one, or when what comes out is wrong.
  */
 import type { Picks, Subtomograms, Triple } from "../../streams/contract.ts";
 import { peakRssMiB } from "../../streams/memory.ts";
@@ -18,7 +18,9 @@ import { matchPoints } from "../../plugins/kernels/match_points.ts";
 import dog from "../../plugins/pickers/dog.ts";
 import { memoryContext, memoryTomogram } from "../plugins/memory_context.ts";
 
-const EDGE = 1024, SPACING = 64, RADIUS = 10, BOX = 32, GROWTH = 1.25;
+const EDGE = 1024, SPACING = 64, RADIUS = 10, BOX = 32;
+/** Peaks of one step on one file differ by up to a fifth: V8 collects garbage when it likes. Four times the file may not take twice the memory. */
+const GROWTH = 1.5;
 type Step = "inspect" | "dog" | "boxes" | "bin" | "zarr";
 
 /** What a step found; the same number of everything a section in a small file and a large one. */
@@ -135,7 +137,7 @@ if (Deno.args[0] === "--step") {
   Deno.exit(0);
 }
 
-const STEPS: readonly Step[] = ["inspect", "dog", "boxes", "bin", ...(Deno.args[1] === "zarr" ? ["zarr" as const] : [])];
+const STEPS = (Deno.args[1] ?? "inspect,dog,boxes,bin").split(",") as Step[];
 const gigabytes = Number(Deno.args[0] ?? 4), folder = await Deno.makeTempDir({ dir: Deno.env.get("TOMOSIEVE_LARGE_DIR") });
 const peaks = new Map<Step, number>();
 let failed = false;

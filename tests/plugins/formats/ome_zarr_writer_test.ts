@@ -81,6 +81,11 @@ Deno.test("copyVolume() goes from any format to MRC and OME-Zarr, with the stati
   assert.deepEqual([description.voxelType, voxelSizeOf(description), header.max], ["float16", 13.48, statistics.max]);
   const [piece] = await Array.fromAsync(streamVolumeFile(description));
   assert.deepEqual(piece, Float32Array.from(new Float16Array(voxels)));
+  await copyVolume(at("a.mrc.gz"), at("d.em"));
+  const em = await describeVolumeFile(at("d.em"));
+  assert.deepEqual([em.format, em.shapeZyx, voxelSizeOf(em)], ["EM", [5, 6, 7], 13.48]);
+  assert.deepEqual(await Array.fromAsync(streamVolumeFile(em)), [voxels]);
+  await assert.rejects(copyVolume(at("a.mrc"), at("e.em"), { half: true }), /hold no half-precision numbers/);
   await assert.rejects(copyVolume(at("a.mrc"), at("x.txt")), /is no name of a volume/);
   // Exchanged axes are put in order; a stack of volumes stays one.
   const { files } = readFixture<{ files: Record<string, { file: string; values: number[]; shapeZyx: Triple }> }>("mrc");
