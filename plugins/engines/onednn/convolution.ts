@@ -18,13 +18,13 @@ export function emitConvolution(pass: Pass, layer: LayerOf<"conv3d">): void {
   const input = pass.value(from);
   const [shape, weightShape] = [pass.shape(id), [layer.channels, input.shape[1], kernel, kernel, kernel]];
   const bias = pass.describe([layer.channels], [1]);
-  // A single channel stays as it is: a block of it would be padding.
-  const source = pass.describe(input.shape, "any");
+  const preferred = (volume: readonly number[]) => runtime.channelsLast ? pass.layoutOf(volume, volume[1]) : "any";
+  const source = pass.describe(input.shape, preferred(input.shape));
   const weight = pass.describe(weightShape, "any");
-  const destination = pass.describe(shape, "any");
+  const destination = pass.describe(shape, preferred(shape));
 
   const elu = pass.soleElu(id);
-  const attributes = elu ? makers.attributes([{ kind: "elu", alpha: 1, beta: 0 }]) : null;
+  const attributes = elu ? program.keepAttributes(makers.attributes([{ kind: "elu", alpha: 1, beta: 0 }])) : null;
   const forward = program.keep(makers.convolutionForward(source, weight, bias, destination, padding, attributes));
   const value = program.temporary(shape, runtime.chosen(forward, "destination"));
   program.execute(forward, [

@@ -10,9 +10,11 @@ export type Pointer = Deno.PointerObject;
 /** Data types (`dnnl_data_type_t`). */
 export const TYPE = { bfloat16: 2, float32: 3 } as const;
 /** Kinds of element by element operations with two inputs (`dnnl_alg_kind_t`): the same in both versions. */
-export const BINARY = { add: 0x1fff0, multiply: 0x1fff1, divide: 0x1fff4 } as const;
+export const BINARY = { add: 0x1fff0, multiply: 0x1fff1, divide: 0x1fff4, subtract: 0x1fff5 } as const;
+/** Kinds of pooling: the same in both versions. */
+export const POOLING = { maximum: 0x1ff, mean: 0x2ff } as const;
 /** Names of operations on one input. The gradients of `elu` and `logistic` are found from the output. */
-export type EltwiseKind = "elu" | "logistic" | "sqrt" | "linear";
+export type EltwiseKind = "elu" | "logistic" | "sqrt" | "square" | "linear";
 
 /** Which argument of a primitive a memory is (`DNNL_ARG_*`): the same in both versions,. */
 export const ARGUMENT = {
@@ -74,12 +76,9 @@ export interface Makers {
   ): Pointer;
   eltwiseForward(kind: EltwiseKind, data: Pointer, attributes: Pointer | null): Pointer;
   eltwiseBackward(kind: EltwiseKind, data: Pointer, hint: Pointer): Pointer;
-  /** `given`: with statistics that are given, otherwise with the batch's own, which it gives. Scale and shift are arguments. */
-  batchNormForward(data: Pointer, epsilon: number, given: boolean): Pointer;
-  batchNormBackward(data: Pointer, epsilon: number, hint: Pointer): Pointer;
-  /** Whether the gradient of a batch norm is given the shift, which it does not need: one version insists, the other refuses. */
-  readonly batchNormBackwardTakesShift: boolean;
-  maxPoolForward(src: Pointer, dst: Pointer, kernelZyx: readonly number[]): Pointer;
+  /** With statistics, scale and shift that are given. */
+  batchNorm(data: Pointer, epsilon: number): Pointer;
+  pool(kind: number, src: Pointer, dst: Pointer, kernelZyx: readonly number[]): Pointer;
   /** Nearest neighbour. */
   upsampleForward(src: Pointer, dst: Pointer): Pointer;
   upsampleBackward(diffSrc: Pointer, diffDst: Pointer, hint: Pointer): Pointer;

@@ -10,13 +10,12 @@ const MEMORY_DESCRIPTOR_BYTES = 696;
 /** That of the largest operation, the convolution. */
 const OPERATION_BYTES = 5976;
 const TAG = { any: 1, block8: 133, block16: 112 } as const;
-const [TRAINING, BACKWARD] = [64, 128];
+const TRAINING = 64;
 const CONVOLUTION_DIRECT = 1;
-const MAXIMUM = 0x1ff;
 const NEAREST = 0x2fff0;
-const USE_GIVEN_STATISTICS = 1;
-const USE_SCALE_AND_SHIFT = 8 | 16;
-const ELTWISE: Readonly<Record<EltwiseKind, number>> = { elu: 0x3f, logistic: 0xaf, sqrt: 0x6f, linear: 0x7f };
+/** Statistics, scale and shift are all given. */
+const ALL_GIVEN = 1 | 8 | 16;
+const ELTWISE: Readonly<Record<EltwiseKind, number>> = { elu: 0x3f, logistic: 0xaf, sqrt: 0x6f, square: 0x4f, linear: 0x7f };
 /** Those whose gradient is found from the output. */
 const ELTWISE_FROM_OUTPUT: Readonly<Partial<Record<EltwiseKind, number>>> = { elu: 0x102, logistic: 0x104 };
 
@@ -103,30 +102,19 @@ export function makersOf2({ symbols }: OnednnLibrary & { readonly major: 2 }, en
         hint,
         null,
       ),
-    batchNormForward: (data, epsilon, given) =>
+    batchNorm: (data, epsilon) =>
       primitive(
         "batch norm",
-        (operation) => {
-          const flags = USE_SCALE_AND_SHIFT | (given ? USE_GIVEN_STATISTICS : 0);
-          return symbols.dnnl_batch_normalization_forward_desc_init(operation, TRAINING, data, epsilon, flags);
-        },
+        (operation) => symbols.dnnl_batch_normalization_forward_desc_init(operation, TRAINING, data, epsilon, ALL_GIVEN),
         null,
         null,
       ),
-    batchNormBackward: (data, epsilon, hint) =>
+    pool: (kind, src, dst, kernelZyx) =>
       primitive(
-        "gradient of a batch norm",
-        (operation) => symbols.dnnl_batch_normalization_backward_desc_init(operation, BACKWARD, data, data, epsilon, USE_SCALE_AND_SHIFT),
-        hint,
-        null,
-      ),
-    batchNormBackwardTakesShift: true,
-    maxPoolForward: (src, dst, kernelZyx) =>
-      primitive(
-        "maximum",
+        "pooling",
         (operation) =>
           symbols.dnnl_pooling_forward_desc_init(
-            ...[operation, TRAINING, MAXIMUM, src, dst, step, lengths(kernelZyx), evenly(0), evenly(0)] as const,
+            ...[operation, TRAINING, kind, src, dst, step, lengths(kernelZyx), evenly(0), evenly(0)] as const,
           ),
         null,
         null,

@@ -7,13 +7,12 @@ import { type EltwiseKind, lengths, type Makers, type Pointer } from "./makers.t
 import { check, made } from "./status.ts";
 
 const TAG = { any: 1, block8: 142, block16: 121 } as const;
-const [TRAINING, BACKWARD] = [64, 128];
+const TRAINING = 64;
 const CONVOLUTION_DIRECT = 1;
-const MAXIMUM = 0x1ff;
 const NEAREST = 0x2fff0;
-const USE_GIVEN_STATISTICS = 1;
-const USE_SCALE_AND_SHIFT = 2 | 4;
-const ELTWISE: Readonly<Record<EltwiseKind, number>> = { elu: 0x22, logistic: 0x29, sqrt: 0x25, linear: 0x26 };
+/** Statistics, scale and shift are all given. */
+const ALL_GIVEN = 1 | 2 | 4;
+const ELTWISE: Readonly<Record<EltwiseKind, number>> = { elu: 0x22, logistic: 0x29, sqrt: 0x25, square: 0x23, linear: 0x26 };
 /** Those whose gradient is found from the output. */
 const ELTWISE_FROM_OUTPUT: Readonly<Partial<Record<EltwiseKind, number>>> = { elu: 0x102, logistic: 0x104 };
 /** The type of the destination is taken. */
@@ -80,21 +79,16 @@ export function makersOf3({ symbols }: OnednnLibrary & { readonly major: 3 }, en
         const algorithm = ELTWISE_FROM_OUTPUT[kind]!;
         return symbols.dnnl_eltwise_backward_primitive_desc_create(out, engine, algorithm, data, data, data, 1, 0, hint, null);
       }),
-    batchNormForward: (data, epsilon, given) =>
-      made("batch norm", (out) => {
-        const flags = USE_SCALE_AND_SHIFT | (given ? USE_GIVEN_STATISTICS : 0);
-        return symbols.dnnl_batch_normalization_forward_primitive_desc_create(out, engine, TRAINING, data, data, epsilon, flags, null);
-      }),
-    batchNormBackward: (data, epsilon, hint) =>
-      made("gradient of a batch norm", (out) =>
-        symbols.dnnl_batch_normalization_backward_primitive_desc_create(
-          ...[out, engine, BACKWARD, data, data, data, epsilon, USE_SCALE_AND_SHIFT, hint, null] as const,
-        )),
-    batchNormBackwardTakesShift: false,
-    maxPoolForward: (src, dst, kernelZyx) =>
-      made("maximum", (out) =>
+    batchNorm: (data, epsilon) =>
+      made(
+        "batch norm",
+        (out) =>
+          symbols.dnnl_batch_normalization_forward_primitive_desc_create(out, engine, TRAINING, data, data, epsilon, ALL_GIVEN, null),
+      ),
+    pool: (kind, src, dst, kernelZyx) =>
+      made("pooling", (out) =>
         symbols.dnnl_pooling_forward_primitive_desc_create(
-          ...[out, engine, TRAINING, MAXIMUM, src, dst, step, lengths(kernelZyx), undilated, evenly(0), evenly(0), null] as const,
+          ...[out, engine, TRAINING, kind, src, dst, step, lengths(kernelZyx), undilated, evenly(0), evenly(0), null] as const,
         )),
     upsampleForward: (src, dst) =>
       made(

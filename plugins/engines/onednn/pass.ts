@@ -229,10 +229,26 @@ export class Pass {
     return this.as(total, descriptor);
   }
 
-  /** Channels that lie together: 8 or 16; 1 for a row-major tensor; null for any other layout. */
+  /** Channels of a volume that lie together: 8, 16 or all; 1 when it is row-major; null for any other layout. */
   blockOf({ descriptor, shape }: Tensor): number | null {
-    if (this.runtime.equal(descriptor, this.plainDescriptor(shape))) return 1;
-    return BLOCKS.find((block) => this.runtime.equal(descriptor, this.describe(shape, `block${block}`))) ?? null;
+    for (const block of [1, ...BLOCKS, shape[1]]) {
+      if (this.runtime.equal(descriptor, this.describe(shape, this.layoutOf(shape, block)))) return block;
+    }
+    return null;
+  }
+
+  /** The layout of a volume in which so many channels lie together. */
+  layoutOf(shape: readonly number[], block: number): Layout {
+    if (block === 1) return rowMajor(shape);
+    if (block === 8 || block === 16) return `block${block}`;
+    const [, channels, z, y, x] = shape;
+    return [channels * z * y * x, 1, channels * y * x, channels * x, channels];
+  }
+
+  /** Numbers `[c]` that stay where they are. */
+  numbers(length: number, value = 0): { readonly array: Float32Array; readonly tensor: Tensor } {
+    const array = new Float32Array(length).fill(value);
+    return { array, tensor: this.program.fixed([length], this.describe([length], [1]), array) };
   }
 
   /** A tensor that the caller fills before each run. */

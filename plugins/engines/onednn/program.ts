@@ -87,6 +87,7 @@ export class Program {
   readonly #steps: Step[] = [];
   readonly #storages = new Set<Storage>();
   readonly #descriptors: Pointer[] = [];
+  readonly #attributes: Pointer[] = [];
   readonly #memories = new Map<Tensor, Pointer>();
   #arena: Arena | null = null;
   #generation = -1;
@@ -123,6 +124,12 @@ export class Program {
   keep(descriptor: Pointer): Pointer {
     this.#descriptors.push(descriptor);
     return descriptor;
+  }
+
+  /** Keeps attributes until the program is disposed. */
+  keepAttributes(attributes: Pointer): Pointer {
+    this.#attributes.push(attributes);
+    return attributes;
   }
 
   /** Records a primitive. `prepares`: its inputs are weights alone, so it runs only after they changed, and its output must be `fixed`. */
@@ -170,6 +177,8 @@ export class Program {
     this.#release();
     for (const { primitive } of this.#steps) if (primitive) symbols.dnnl_primitive_destroy(primitive);
     for (const descriptor of this.#descriptors) symbols.dnnl_primitive_desc_destroy(descriptor);
+    for (const attributes of this.#attributes) symbols.dnnl_primitive_attr_destroy(attributes);
+    this.#attributes.length = 0;
     this.#steps.length = 0;
     this.#descriptors.length = 0;
   }

@@ -20,9 +20,12 @@ export class Runtime {
   readonly makers: Makers;
   readonly engine: Pointer;
   readonly stream: Pointer;
+  /** Volumes keep all channels of a voxel together, instead of what the library prefers here. */
+  readonly channelsLast: boolean;
   readonly #threads: number;
 
-  constructor(library: OnednnLibrary, threads: number) {
+  constructor(library: OnednnLibrary, threads: number, channelsLast = false) {
+    this.channelsLast = channelsLast;
     this.library = library;
     this.#threads = threads;
     library.symbols.omp_set_num_threads?.(threads);

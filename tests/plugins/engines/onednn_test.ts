@@ -4,6 +4,7 @@ import { openLibrary } from "../../../plugins/engines/onednn/library.ts";
 import { OnednnNetwork } from "../../../plugins/engines/onednn/network.ts";
 import { Arena } from "../../../plugins/engines/onednn/program.ts";
 import { Runtime } from "../../../plugins/engines/onednn/runtime.ts";
+import { openWorkerEngine } from "../../../plugins/engines/worker_engine.ts";
 import { checkPlugin } from "../../../streams/check_plugin.ts";
 import type { PluginContext } from "../../../streams/contract.ts";
 import { createContext, openOnnx } from "./context.ts";
@@ -12,6 +13,7 @@ import { copyFeed, sampleBatch, smallYopo, unevenState } from "./sample_networks
 
 const open = async (changes: Partial<PluginContext> = {}, library?: string) =>
   await onednn.create({ threads: 2, library }, createContext(changes), {});
+const worker = new URL("../../../plugins/engines/onednn/worker.ts", import.meta.url);
 const spec = smallYopo("softmaxCrossEntropy");
 const BOX = 11 ** 3;
 
@@ -41,6 +43,10 @@ Deno.test("onednn: a library that is not there, or is another, is refused with t
 
 function presentTests(): void {
   parityTests("onednn", () => open());
+  parityTests("onednn with channels last", () => {
+    const { signal, warn } = createContext();
+    return openWorkerEngine({ module: worker, options: { threads: 1, channelsLast: true }, signal, warn });
+  }, true);
   exchangeTest("onednn", () => open(), () => openOnnx());
 
   Deno.test("`onednn` conforms", async () => await checkPlugin(onednn, { options: { threads: 1 }, timeoutMs: 60_000 }));
