@@ -162,3 +162,41 @@ Deno.test("HDF5 files of h5py are read through the optional package h5wasm, and 
     await Deno.writeTextFile(lock, saved);
   }
 });
+
+Deno.test("inspect reads an OME-Zarr volume from a web server, and names the permission that it needs", async () => {
+  await using folder = await temporaryFolder();
+  const source = `${folder.path}/a.mrc`;
+  await writeMrcVolume(source, { shapeZyx: shape, voxels, voxelSizeAngstrom: 13.48 });
+  await copyVolume(source, `${folder.path}/a.zarr`);
+  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
+    const bytes = await Deno.readFile(folder.path + new URL(request.url).pathname).catch(() => null);
+    return bytes === null ? new Response(null, { status: 404 }) : new Response(bytes);
+  });
+  const host = `127.0.0.1:${server.addr.port}`, cli = new URL("../../cli.ts", import.meta.url).pathname;
+  const inspect = async (...flags: string[]) => {
+    const args = [
+      "run",
+      "--allow-read",
+      "--allow-write",
+      "--allow-env",
+      "--allow-sys",
+      "--allow-ffi",
+      ...flags,
+      cli,
+      "inspect",
+      "--json",
+      `http://${host}/a.zarr`,
+    ];
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "piped" }).output();
+    return { code, out: new TextDecoder().decode(stdout), words: new TextDecoder().decode(stderr) };
+  };
+  const refused = await inspect();
+  assert.equal(refused.code, 1);
+  assert.match(refused.words, new RegExp(`run it with --allow-net=${host}`));
+  const { code, out } = await inspect(`--allow-net=${host}`);
+  assert.equal(code, 0);
+  const [found] = JSON.parse(out).files;
+  assert.deepEqual([found.format, found.shapeZyx, found.voxelSizeAngstrom], ["OME-Zarr", [...shape], 13.48]);
+  const { statistics } = await examineVolume(source);
+  close(found.statistics.mean, statistics!.mean, "mean");
+});
