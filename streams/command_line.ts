@@ -205,7 +205,9 @@ export function makeProgram(call: (verb: VerbCall) => void, ownCompletions = tru
     );
 
   withMending(withReading(
-    program.command("convert <source> <target>").description("turn a file of particles into another program's")
+    program.command("convert <source> <target>").description(
+      "turn a file of particles into another program's, or a volume into MRC, EM or OME-Zarr",
+    )
       .option("--from <format>", "format of the source; left out: by its content"),
   ))
     .option("--to <format>", "format of the target; left out: by its ending (.star keeps RELION's dialect, otherwise RELION 5)")
@@ -214,9 +216,15 @@ export function makeProgram(call: (verb: VerbCall) => void, ownCompletions = tru
     .option("--to-centre <rule>", "centre of centred coordinates in the target: half (dims / 2), half-minus-one, floor")
     .option("--to-first-voxel <number>", "0 or 1: number of the first voxel in motive lists and Dynamo tables")
     .option("--object <name>", "name of the particle, for copick, EMAN2 and IMOD").option("--box <voxels>", "edge of boxes", positiveNumber)
+    .option("--half", "volumes only: half-precision numbers (MRC mode 12)")
     .option("--overwrite", "replace the target where it exists").option("--json", "print one JSON object to stdout")
-    .action((source, target, { overwrite = false, json = false, ...options }) =>
-      call(async () => {
+    .action((source, target, { overwrite = false, json = false, half = false, ...options }) =>
+      call(async ({ signal }) => {
+        const { convertVolume, isVolumeConversion } = await import("./verbs/convert_volume.ts");
+        if (await isVolumeConversion(source, target)) {
+          const voxelSize = options.toVoxelSize ?? options.voxelSize;
+          return await convertVolume({ source, target, voxelSize, half, overwrite, json, signal });
+        }
         const { convertVerb } = await import("./verbs/convert.ts");
         return await convertVerb({ ...options, source, target, overwrite, json });
       })
