@@ -276,14 +276,22 @@ export interface Embedder extends Stateful {
   readonly trainable: boolean;
   /** Gives the network a new head for k classes, keeping the body, and fits it to `targets` `[n, k]` on stored `features` `[n, dims]`. */
   setClasses(k: number, features: Features, targets: Float32Array, key: number): Promise<void>;
-  /** One optimiser step. `voxels` are prepared already; `key` seeds the noise. */
+  /**
+   * `trainBatch` may be called again before it has answered; the steps are done in the order of the calls. So the next batch waits at the
+   * engine instead of the engine for the batch.
+   */
+  readonly queuesTraining?: true;
+  /**
+   * One optimiser step. `voxels` are prepared already; `key` seeds the noise.
+   * @returns The loss, and how long the engine was at work when that is known.
+   */
   trainBatch(
     voxels: Float32Array,
     targets: Float32Array,
     count: number,
     learningRate: number,
     key: number,
-  ): Promise<{ readonly loss: number }>;
+  ): Promise<{ readonly loss: number; readonly milliseconds?: number }>;
   /** Recomputes batch-norm statistics over these boxes (as stored). */
   calibrate(voxels: Float32Array, count: number, first: boolean): Promise<void>;
 }

@@ -56,6 +56,7 @@ const PREPARE_MODULE = new URL("../kernels/prepare.ts", import.meta.url).href;
 /** An embedder whose network is made when the first boxes say how large they are. */
 class YopoEmbedder implements Embedder {
   readonly trainable = true;
+  readonly queuesTraining = true;
   readonly dims: number;
   readonly prepare: { readonly lowPassVoxels: number };
   readonly #options: YopoOptions;

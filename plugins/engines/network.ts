@@ -75,14 +75,17 @@ export interface Network {
   readonly spec: NetworkSpec;
   /** Forward pass with running statistics and no noise. Row i does not depend on the other rows. */
   infer(inputs: Feed, count: number, outputs: readonly string[]): Promise<Record<string, Float32Array>>;
-  /** One step: forward with batch statistics, backward, optimiser. Only parameters whose layer id is in `trainable` (default: all) change. */
+  /**
+   * One step: forward with batch statistics, backward, optimiser. Only parameters whose layer id is in `trainable` (default: all) change.
+   * @returns The loss; from an engine in a worker, also how long that was at work.
+   */
   trainStep(
     inputs: Feed,
     targets: Float32Array,
     count: number,
     learningRate: number,
     trainable?: readonly string[],
-  ): Promise<{ readonly loss: number }>;
+  ): Promise<{ readonly loss: number; readonly milliseconds?: number }>;
   /** Loss and gradients without an update, for parity tests. */
   gradients(
     inputs: Feed,

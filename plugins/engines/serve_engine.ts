@@ -55,7 +55,9 @@ export function serveEngine(open: (options: unknown, host: EngineHost) => Promis
     }
     // The other side names only methods of Network here.
     const call = network[method as "infer"] as (...args: unknown[]) => Promise<unknown>;
-    return await call.apply(network, [...args]);
+    const begin = performance.now();
+    const result = await call.apply(network, [...args]);
+    return method === "trainStep" ? { ...result as { loss: number }, milliseconds: performance.now() - begin } : result;
   };
 
   scope.onmessage = ({ data }) => {

@@ -175,7 +175,7 @@ class WorkerNetwork implements Network {
     checkTargets(this.#shapes, targets, count);
     trainableLayers(this.#shapes, trainable);
     const args = [inputs, targets, count, learningRate, trainable];
-    return this.#line.ask<{ loss: number }>("trainStep", this.#id, args, buffersOf(inputs));
+    return this.#line.ask<{ loss: number; milliseconds: number }>("trainStep", this.#id, args, buffersOf(inputs));
   }
 
   // deno-lint-ignore require-await -- as above

@@ -41,7 +41,7 @@ import {
 import { type CompleteOptions, discaOptions, discaPartDefaults, expandDiscaOptions } from "./disca/options.ts";
 import { loadProgress, type Progress, saveProgress } from "./disca/progress.ts";
 import { calibrate, embedAll, embedRotated, posteriorOfAll } from "./disca/survey.ts";
-import { teach } from "./disca/teach.ts";
+import { noteIdle, type Taught, teach } from "./disca/teach.ts";
 
 /** Fewer boxes than this hold no classes worth a name. */
 const FEWEST_BOXES = 20;
@@ -64,6 +64,9 @@ class Disca implements Learner {
   #progress: Progress | null = null;
   /** `[count, k]` of the refiner, once it has refined. */
   #posterior: Float32Array | null = null;
+
+  /** Lessons since the run was started or resumed. */
+  readonly #taught: Taught[] = [];
 
   constructor(readonly options: CompleteOptions, readonly context: PluginContext, readonly parts: Parts) {}
 
@@ -95,7 +98,6 @@ class Disca implements Learner {
       const loss = await this.#teach(survey);
       yield await this.#next(survey, loss);
     }
-    if (this.#progress!.k === 1) context.note("no-structure", "one class: no structure found in these boxes");
   }
 
   async predict(voxels: Float32Array, rows: Int32Array, boxVoxels: number, geometries: readonly Geometry[]) {
@@ -254,12 +256,14 @@ class Disca implements Learner {
       this.#progress = { ...now, headClassIds: now.classIds };
     }
     const learningRate = options.learningRate * options.learningRateDecay ** iteration;
-    return await teach(
+    const lesson = await teach(
       parts.embed,
       { boxes, indices: taught, targets, k, iteration: iteration + 1, epochs: options.epochs, batchSize: options.batchSize, learningRate },
       context,
       signal,
     );
+    this.#taught.push(lesson);
+    return lesson.loss;
   }
 
   /** An iteration after training. */
@@ -354,6 +358,10 @@ class Disca implements Learner {
       now.labeller === "refine" && iteration === 1;
     if (best) this.#progress = { ...now, bestAgreement: rank, bestScore: sign * ddbi };
     const finished = this.#finished();
+    if (finished) {
+      noteIdle(this.#taught, context);
+      if (k === 1) context.note("no-structure", "one class: no structure found in these boxes");
+    }
     return {
       index: iteration,
       clustering: { ...clustering, k, labels, classIds },

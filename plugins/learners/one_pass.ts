@@ -18,7 +18,7 @@ import {
 import { RunError } from "../../streams/errors.ts";
 import { nestStates, partState } from "../kernels/state.ts";
 import { embedAll } from "./disca/survey.ts";
-import { teach } from "./disca/teach.ts";
+import { noteIdle, teach } from "./disca/teach.ts";
 
 const options = z.strictObject({
   epochs: z.int().min(0).max(1000).default(0).meta({
@@ -47,7 +47,10 @@ class OnePass implements Learner {
     if (epochs > 0) {
       if (!embed.trainable) throw new RunError(`${context.stage}: epochs is ${epochs}, but the embedder cannot learn: set it to 0`);
       const targets = new Float32Array(boxes.count).fill(1);
-      loss = await teach(embed, { boxes, indices: fitted, targets, k: 1, iteration: 0, epochs, batchSize, learningRate }, context, signal);
+      const lesson = { boxes, indices: fitted, targets, k: 1, iteration: 0, epochs, batchSize, learningRate };
+      const taught = await teach(embed, lesson, context, signal);
+      loss = taught.loss;
+      noteIdle([taught], context);
     }
     const features = await embedAll(embed, boxes, all, context, signal), { dims } = features;
     const table: Features = { rows: new Int32Array(2 * fitted.length), dims, values: new Float32Array(fitted.length * dims) };

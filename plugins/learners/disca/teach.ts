@@ -24,8 +24,24 @@ export interface Lesson {
   readonly learningRate: number;
 }
 
-/** Trains and returns the mean loss of the last epoch. */
-export async function teach(embedder: Embedder, lesson: Lesson, context: PluginContext, signal: AbortSignal): Promise<number> {
+/** How a lesson went. */
+export interface Taught {
+  /** Mean over the last epoch. */
+  readonly loss: number;
+  /** How long the lesson took and, when the embedder says so, how long of it the engine was at work. */
+  readonly milliseconds: number;
+  readonly engineMilliseconds: number | null;
+}
+
+/** Steps that are asked for at a time, of an embedder that queues them: the engine takes the next while the last one's answer is on its way. */
+const QUEUED = 2;
+
+/**
+ * Trains the embedder. Batches are read, rotated and prepared while the engine works on those before them; results do not depend on that.
+ *
+ * An abort ends it within one batch: the step at the engine may be finished, none is begun.
+ */
+export async function teach(embedder: Embedder, lesson: Lesson, context: PluginContext, signal: AbortSignal): Promise<Taught> {
   const { boxes, indices, targets, k, iteration, epochs, batchSize, learningRate } = lesson;
   const batches: Int32Array[] = [];
   for (let epoch = 0; epoch < epochs; epoch++) {
@@ -56,7 +72,20 @@ export async function teach(embedder: Embedder, lesson: Lesson, context: PluginC
     next.catch(() => {}); // Heard when its turn comes; not at all when training has failed before.
     coming.push(next);
   };
-  let asked = 0, lossSum = 0, lossCount = 0;
+  let asked = 0, lossSum = 0, lossCount = 0, done = 0;
+  let engineMilliseconds: number | null = 0;
+  const begin = performance.now();
+  const steps: ReturnType<Embedder["trainBatch"]>[] = [];
+  const finishStep = async () => {
+    const { loss, milliseconds } = await steps.shift()!;
+    const batch = done++;
+    if (batch >= batches.length - perEpoch) {
+      lossSum += loss * batches[batch].length;
+      lossCount += batches[batch].length;
+    }
+    engineMilliseconds = milliseconds === undefined || engineMilliseconds === null ? null : engineMilliseconds + milliseconds;
+    context.progress(done, batches.length);
+  };
   while (asked < Math.min(AHEAD, batches.length)) ask();
   for (let batch = 0; batch < batches.length; batch++) {
     signal.throwIfAborted();
@@ -67,14 +96,27 @@ export async function teach(embedder: Embedder, lesson: Lesson, context: PluginC
       const box = indices[item >> 1];
       wanted.set(targets.subarray(box * k, (box + 1) * k), j * k);
     });
-    const { loss } = await embedder.trainBatch(voxels, wanted, items.length, learningRate, iteration * 1_000_003 + batch);
-    if (batch >= batches.length - perEpoch) {
-      lossSum += loss * items.length;
-      lossCount += items.length;
-    }
-    context.progress(batch + 1, batches.length);
+    signal.throwIfAborted();
+    const step = embedder.trainBatch(voxels, wanted, items.length, learningRate, iteration * 1_000_003 + batch);
+    step.catch(() => {}); // Heard when its turn comes.
+    steps.push(step);
+    if (steps.length === (embedder.queuesTraining ? QUEUED : 1)) await finishStep();
   }
-  return lossSum / lossCount;
+  while (steps.length > 0) await finishStep();
+  return { loss: lossSum / lossCount, milliseconds: performance.now() - begin, engineMilliseconds };
+}
+
+/** Notes how much of the training the engine spent waiting, where the embedder says how long it worked. */
+export function noteIdle(lessons: readonly Taught[], context: PluginContext): void {
+  let all = 0, busy = 0;
+  for (const { milliseconds, engineMilliseconds } of lessons) {
+    if (engineMilliseconds === null) continue;
+    all += milliseconds;
+    busy += engineMilliseconds;
+  }
+  if (all === 0) return;
+  const share = Math.max(0, 100 * (1 - busy / all)).toFixed(1);
+  context.note("engine-idle", `the engine waited for boxes during ${share} % of ${(all / 1000).toFixed(1)} s of training`);
 }
 
 /** Items 2 i (box i) and 2 i + 1 (its copy) of a batch, prepared, in the batch's order. */
