@@ -22,6 +22,11 @@ function wholeNumber(value: string): number {
   }
   return number;
 }
+function anyNumber(value: string): number {
+  const number = Number(value);
+  if (value.trim() === "" || !Number.isFinite(number)) throw new InvalidArgumentError("expected a number.");
+  return number;
+}
 function positiveNumber(value: string): number {
   const number = Number(value);
   if (!(number > 0 && number < Infinity)) throw new InvalidArgumentError("expected a number above 0.");
@@ -177,7 +182,7 @@ export function makeProgram(call: (verb: VerbCall) => void, ownCompletions = tru
     .option("--tilt <degrees>", "tilt range of --stack: minus to plus this", positiveNumber)
     .option("--structures <dir>", "simulate boxes of these maps and atomic structures, with --voxel-size")
     .option("--voxel-size <angstrom>", "voxel size of such boxes", positiveNumber)
-    .option("--map-threshold <density>", "densities of maps below this become 0", Number)
+    .option("--map-threshold <density>", "densities of maps below this become 0", anyNumber)
     .option("--out <dir>", "folder of results; a second call goes on there", "runs/benchmark")
     .option("--list", "list conditions and methods").option("--json", "print a JSON line a cell to stdout")
     .action(({ list = false, json = false, manifest, tilt, voxelSize, ...options }) =>

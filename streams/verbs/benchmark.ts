@@ -9,9 +9,11 @@ import { type LabelledSet, makeLabelledSet, planLabelledSet } from "../benchmark
 import { type Method, METHODS } from "../benchmark/methods.ts";
 import { drawOverview } from "../benchmark/chart.ts";
 import { conditionTables, groupCells, overview } from "../benchmark/table.ts";
-import { exists, removeIfThere } from "../bundle.ts";
+import { openMrcStack } from "../../plugins/formats/mrc.ts";
+import { removeIfThere } from "../bundle.ts";
 import { ManifestError } from "../errors.ts";
 import { nearestName } from "../nearest_name.ts";
+import { readTruth } from "../truth.ts";
 
 /** What the command line gives. */
 export interface BenchmarkArguments {
@@ -46,6 +48,8 @@ export interface BenchmarkArguments {
 interface Job {
   readonly condition: string;
   readonly seed: number;
+  readonly boxes: number;
+  readonly boxVoxels: number;
   readonly data: LabelledSet;
   /** What the data follows from. */
   readonly origin: unknown;
@@ -67,10 +71,12 @@ const FIRST_UNSEEN_SEED = 102;
 export async function benchmarkVerb(args: BenchmarkArguments): Promise<number> {
   const { out, json, signal } = args;
   const structures = args.structures === undefined ? undefined : await findStructures(args);
-  const available = structures ? STRUCTURE_CONDITIONS : CONDITIONS;
+  // Only maps can be brought to one size.
+  const onlyMaps = structures?.paths.every((path) => /\.(mrc|map)$/i.test(path));
+  const available = structures ? STRUCTURE_CONDITIONS.filter(({ sameSize }) => !sameSize || onlyMaps) : CONDITIONS;
   if (args.list) return list(available);
   const methods = await chooseMethods(args);
-  const jobs = args.stack === undefined ? simulatedJobs(args, available, structures) : [ownJobs(args)].flat();
+  const jobs = args.stack === undefined ? simulatedJobs(args, available, structures) : await ownJobs(args);
   if (args.set === "reporting" && args.stack === undefined) {
     console.error("the reporting set is opened: choose nothing by what follows, and write the date into docs/benchmark.md");
   }
@@ -80,12 +86,12 @@ export async function benchmarkVerb(args: BenchmarkArguments): Promise<number> {
   const known = new Map(readCells(out).map((cell) => [keyOf(cell, cell.digest), cell]));
   const cells: Cell[] = [];
   let failed = 0;
-  for (const { condition, seed, data, origin, make } of jobs) {
+  for (const { condition, seed, boxes, boxVoxels, data, origin, make } of jobs) {
     let made = make === null;
     for (const method of methods) {
       signal.throwIfAborted();
       const set = args.stack === undefined ? args.set : "own";
-      const key: CellKey = { set, condition, method: method.name, seed, boxes: args.boxes, boxVoxels: args.boxVoxels };
+      const key: CellKey = { set, condition, method: method.name, seed, boxes, boxVoxels };
       const digest = digestCell(origin, data.stages, learns.get(method.name));
       let cell = known.get(keyOf(key, digest));
       try {
@@ -172,7 +178,7 @@ function simulatedJobs(args: BenchmarkArguments, available: readonly Condition[]
       const folder = dataFolder(out, condition.name, seed), scene = sceneOf(condition, set, seed, { boxes, boxVoxels }, structures);
       return {
         condition: condition.name,
-        seed,
+        ...{ seed, boxes, boxVoxels },
         data: planLabelledSet(condition, boxVoxels, folder),
         origin: scene,
         make: () => makeLabelledSet(condition, scene, folder, signal),
@@ -181,18 +187,17 @@ function simulatedJobs(args: BenchmarkArguments, available: readonly Condition[]
   );
 }
 
-/** The user's own boxes: seeds are those of the methods. */
-function ownJobs({ stack, labels, seeds, contrast, tiltDegrees }: BenchmarkArguments): Job[] {
+/** The user's own boxes: seeds are those of the methods. @throws {InputError} When the stack or the labels cannot be read. */
+async function ownJobs({ stack, labels, seeds, contrast, tiltDegrees }: BenchmarkArguments): Promise<Job[]> {
   if (labels === undefined) throw new ManifestError(["--stack needs --labels: a CSV with a column label, row i for box i"]);
   const truth = resolve(labels), path = resolve(stack!);
+  const boxes = (await readTruth(truth)).labels.length;
+  await using opened = await openMrcStack(path);
   const tilt = tiltDegrees === undefined ? {} : { tiltRangeDegrees: [-tiltDegrees, tiltDegrees] };
   const data = { source: { use: "subtomogram-stack", options: { path, contrast, truth, ...tilt } }, stages: [], truth };
-  const origin = [path, truth].map((file) => {
-    const { size, mtime } = exists(file) ? Deno.statSync(file) : { size: 0, mtime: null };
-    return [file, size, mtime?.getTime() ?? 0];
-  });
-  const chosen = seeds.length > 0 ? seeds : CHOOSING_SEEDS.slice(0, 1);
-  return chosen.map((seed) => ({ condition: basename(path), seed, data, origin: [origin, contrast, tilt], make: null }));
+  const files = [path, truth].map((file) => [file, Deno.statSync(file).size, Deno.statSync(file).mtime?.getTime() ?? 0]);
+  const common = { condition: basename(path), boxes, boxVoxels: opened.boxVoxels, data, origin: [files, contrast, tilt], make: null };
+  return (seeds.length > 0 ? seeds : CHOOSING_SEEDS.slice(0, 1)).map((seed) => ({ ...common, seed }));
 }
 
 async function findStructures({ structures: folder, voxelSizeAngstrom, mapThreshold }: BenchmarkArguments): Promise<Structures> {
@@ -202,7 +207,7 @@ async function findStructures({ structures: folder, voxelSizeAngstrom, mapThresh
   const paths: string[] = [];
   try {
     for await (const { name } of Deno.readDir(folder!)) {
-      if (/\.(mrc|map|pdb|ent|cif)(\.gz)?$/i.test(name)) paths.push(resolve(folder!, name));
+      if (/\.(mrc|map|(pdb|ent|cif)(\.gz)?)$/i.test(name)) paths.push(resolve(folder!, name));
     }
   } catch (error) {
     throw new ManifestError([`--structures ${folder}: cannot be read: ${error instanceof Error ? error.message : error}`]);

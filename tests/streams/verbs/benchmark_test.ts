@@ -126,6 +126,7 @@ Deno.test("`benchmark` sorts a user's labelled stack, and the learner of a user'
     strictEqual(code, 0, err);
     const cell = JSON.parse(out) as Cell;
     deepStrictEqual([cell.set, cell.condition, cell.method, cell.sorted, cell.trueK], ["own", "stack.mrcs", "mine", 40, 5]);
+    deepStrictEqual([cell.boxes, cell.boxVoxels], [40, 12]);
     await rejects(benchmarkVerb({ ...args, labels: undefined }), /--stack needs --labels/);
   }));
 
@@ -160,6 +161,16 @@ Deno.test("maps of unlike size are brought to one radius of gyration and one mas
     ok(Math.abs(sizes[0] / sizes[1] - 2) < 0.1 && Math.abs(sizes[0] * sizes[1] - 100) < 1, `voxel sizes ${sizes}`);
     ok(scaled.every(({ relativeDensity }) => Math.abs(relativeDensity as number - 1) < 0.3), JSON.stringify(scaled));
     await rejects(equaliseSizes([{ count: 1 }], folder), /take maps alone/);
+    const args = { ...given(`${folder}/out`), structures: folder, voxelSizeAngstrom: 20, mapThreshold: 1, boxes: 40 };
+    const { code, out, err } = await capture({ ...args, conditions: ["*-snr0.5-tilt60"], methods: ["radial-profile"] });
+    strictEqual(code, 0, err);
+    const cells = out.trim().split("\n").map((line) => JSON.parse(line) as Cell);
+    deepStrictEqual(cells.map(({ condition, trueK }) => [condition, trueK]), [["structures-snr0.5-tilt60", 2], [
+      "same-size-snr0.5-tilt60",
+      2,
+    ]]);
+    // Balls: after scaling nothing tells them apart.
+    ok(cells[0].ari! > 0.9 && cells[1].ari! < 0.3, cells.map(({ ari }) => ari).join());
   }));
 
 Deno.test("tables give mean and sample deviation over seeds, and a dash for what is not known", () => {
