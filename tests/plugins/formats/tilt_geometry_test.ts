@@ -3,8 +3,10 @@ import { InputError } from "../../../streams/errors.ts";
 import { parseAln } from "../../../plugins/formats/aretomo_aln.ts";
 import { parseGeometryCsv } from "../../../plugins/formats/geometry_csv.ts";
 import { parseRelionTilts, parseRelionTomograms } from "../../../plugins/formats/relion_tomograms.ts";
+import { parseVolumeList } from "../../../plugins/formats/volume_list.ts";
 import { bareTomogramName, namedTomogram } from "../../../plugins/formats/tomogram_name.ts";
 import { parseWarpTiltSeries } from "../../../plugins/formats/warp_tilt_series.ts";
+import { createRandom } from "../../../plugins/kernels/random.ts";
 import { wedgeMask } from "../../../plugins/kernels/wedge.ts";
 
 const says = (work: () => unknown, message: RegExp) =>
@@ -13,6 +15,18 @@ const near = (found: readonly number[] | undefined, expected: readonly number[])
   assert.equal(found?.length, expected.length);
   expected.forEach((value, i) => assert.ok(Math.abs(found![i] - value) < 1e-4, `${found} is not ${expected}`));
 };
+
+/** Ways to damage a text: cut it, change characters, repeat or take out a piece. */
+function* damaged(text: string, count: number): Generator<string> {
+  const random = createRandom(6, text.slice(0, 20));
+  for (let i = 0; i < count; i++) {
+    const at = random.integer(text.length), length = 1 + random.integer(30), kind = i % 4;
+    if (kind === 0) yield text.slice(0, at);
+    else if (kind === 1) yield text.slice(0, at) + String.fromCharCode(random.integer(256)) + text.slice(at + 1);
+    else if (kind === 2) yield text.slice(0, at) + text.slice(at, at + length) + text.slice(at);
+    else yield text.slice(0, at) + text.slice(at + length);
+  }
+}
 
 const WARP = `<?xml version="1.0" encoding="utf-8"?>
 <TiltSeries DataDirectory="/data" AreAnglesInverted="True" CTFResolutionEstimate="7">
@@ -147,4 +161,31 @@ Deno.test("tomograms are found by the names that programs give them", () => {
   assert.deepEqual(names.map(bareTomogramName), names.map(() => "TS_01"));
   const table = new Map([["TS_01", 1], ["TS_02", 2], ["TS_02_EVN", 3]]);
   assert.deepEqual(["TS_01_8Apx", "TS_02", "rec_TS_02", "TS_03"].map((id) => namedTomogram(table, id)), [1, 2, undefined, undefined]);
+});
+
+Deno.test("damaged tilt files and lists give an error that names the file, or a result whose angles can be", () => {
+  const aln = "# AreTomo\n0 85.2 1.0 -2.3 1.4 1 1 1 0 -60.00\n1 85.2 1.0 -2.3 1.4 1 1 1 0 60.00\n";
+  const list = JSON.stringify({ even: ["t/a_even.mrc"], odd: ["t/a_odd.mrc"], output: "out" });
+  const readers: [string, (text: string) => readonly number[] | undefined][] = [
+    [WARP, (text) => parseWarpTiltSeries(text, "f")?.tiltAnglesDegrees],
+    [aln, (text) => parseAln(text, "f")],
+    [RELION5, (text) => void parseRelionTomograms(text, "f")],
+    [TILTS5, (text) => parseRelionTilts(text, "f").tiltAnglesDegrees],
+    [`data_\n\nloop_\n_rlnTomoProjZ\n${beamRow(30, "y")}\n`, (text) => parseRelionTilts(text, "f").tiltAnglesDegrees],
+    [list, (text) => void parseVolumeList(text, "f")],
+  ];
+  let read = 0, refused = 0;
+  for (const [sample, parse] of readers) {
+    for (const text of damaged(sample, 400)) {
+      try {
+        const angles = parse(text);
+        assert.ok(angles === undefined || angles.every((angle) => Math.abs(angle) <= 90), `${angles} from ${JSON.stringify(text)}`);
+        read++;
+      } catch (error) {
+        assert.ok(error instanceof InputError && error.path === "f", `${error} from ${JSON.stringify(text)}`);
+        refused++;
+      }
+    }
+  }
+  assert.ok(read > 200 && refused > 200, `${read} read, ${refused} refused`);
 });
