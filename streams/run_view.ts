@@ -7,7 +7,6 @@ import { exists, loadBundle } from "./bundle.ts";
 import { loadClassResults } from "./class_results.ts";
 import type { LabelledParticle, Ledger } from "./ledger.ts";
 import type { Learnt } from "./learn.ts";
-import { loadLabeling } from "./lineage.ts";
 import type { Session } from "./session.ts";
 import { DiskBoxStore, stackPath } from "./store.ts";
 
@@ -77,7 +76,7 @@ export function openRunView(
     engine: ledger.fact("engine"),
     tomograms: records,
     openTomogram: tomogramOpener(session, records),
-    particles: withStart(particleTable(particles), loadLabeling(`${dir}/labelings`, 0)),
+    particles: particleTable(particles),
     boxes,
     features: loadFeatures(`${dir}/features`, boxes.rows),
     iterations: ledger.iterations(),
@@ -90,12 +89,6 @@ export function openRunView(
     timings,
     [Symbol.asyncDispose]: () => boxes[Symbol.asyncDispose](),
   };
-}
-
-/** Adds the classes that learning started from as a column. */
-function withStart(particles: ParticleTable, startClass: Int32Array | null): ParticleTable {
-  if (startClass?.length !== particles.count) return particles;
-  return { ...particles, columns: { ...particles.columns, startClass: Array.from(startClass) } };
 }
 
 function loadResults(dir: string, ledger: Ledger): Readonly<Record<string, ClassResult>> {
