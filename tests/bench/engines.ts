@@ -48,7 +48,7 @@ interface Measured {
 
 const { values: flags } = parseArgs({
   options: {
-    engine: { type: "string", default: "onednn,onnx,tfjs:webgpu" },
+    engine: { type: "string", default: "onednn,onnx,tfjs:tensorflow,tfjs:webgpu" },
     width: { type: "string", default: "0.25,1" },
     box: { type: "string", default: "24,32" },
     batch: { type: "string", default: "8" },
