@@ -4,9 +4,9 @@
  * @module
  */
 import { extname } from "node:path";
-import { openMrcVolume } from "../../plugins/formats/mrc.ts";
 import { type FrameOf, type ParticleSet, tomogramStem } from "../../plugins/formats/particle_set.ts";
 import { detectParticles, particleFormat, readFileHead } from "../../plugins/formats/particles.ts";
+import { openVolumeFile } from "../../plugins/formats/volume_file.ts";
 import { shortNumber } from "../../plugins/formats/voxel_size.ts";
 import { createRandom } from "../../plugins/kernels/random.ts";
 import { type AngleFinding, compareAngles } from "../compare/angles.ts";
@@ -270,7 +270,10 @@ function describeVolume(args: CompareArguments, finding: VolumeFinding, path: st
 async function againstVolume(args: CompareArguments, a: ParticleSet, path: string): Promise<Outcome> {
   const frames = await framesOf({ ...args, tomogram: [...args.tomogram, path] });
   const frame = frames.frameOf(path), frameOf: FrameOf = () => frame;
-  await using volume = await openMrcVolume(path);
+  await using volume = await openVolumeFile(
+    path,
+    frame.voxelSizeAngstrom === undefined ? {} : { wantedVoxelSizeAngstrom: frame.voxelSizeAngstrom },
+  );
   const names = [...new Set(a.tomograms)], stem = tomogramStem(path);
   const own = names.length === 1 ? names : names.filter((name) => tomogramStem(name) === stem);
   if (own.length === 0) {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { temporaryFolder } from "../../plugins/formats/reading.ts";
 import { commandLine, csvOf, DIMS, particles, SIZED } from "./particle_files.ts";
 import { writeMrcVolume } from "../../../plugins/formats/mrc.ts";
+import { openVolumeFile } from "../../../plugins/formats/volume_file.ts";
 import { readParticles } from "../../../plugins/formats/particles.ts";
 import { ManifestError } from "../../../streams/errors.ts";
 import { targetFormat } from "../../../streams/verbs/convert.ts";
@@ -82,6 +83,24 @@ Deno.test("convert leaves files alone that it was not told to replace", () =>
     await commandLine([...words, "--overwrite"]);
     assert.equal((await readParticles(`${folder}/b.coords`)).count, 12);
     await assert.rejects(commandLine(["convert", `${folder}/a.csv`, `${folder}/./a.csv`, "--overwrite"]), /is the file that is read/);
+  }));
+
+Deno.test("convert writes volumes too: MRC to OME-Zarr and back", () =>
+  withFiles(async (folder) => {
+    const voxels = Float32Array.from({ length: 432 }, (_, i) => i / 7);
+    await writeMrcVolume(`${folder}/v.mrc`, { shapeZyx: [9, 8, 6], voxelSizeAngstrom: 10, voxels });
+    const { err } = await commandLine(["convert", `${folder}/v.mrc`, `${folder}/v.zarr`]);
+    assert.match(err, /6 x 8 x 9 voxels of 10 A, from MRC to OME-Zarr/);
+    await commandLine(["convert", `${folder}/v.zarr`, `${folder}/w.mrc`]);
+    await using back = await openVolumeFile(`${folder}/w.mrc`);
+    assert.deepEqual(await back.readSlab(0, 9), voxels);
+    await assert.rejects(commandLine(["convert", `${folder}/a.csv`, `${folder}/x.mrc`]), /its ending names no format of particles/);
+    // An .em file is a motive list or a volume, as its source is.
+    await commandLine(["convert", `${folder}/v.mrc`, `${folder}/v.em`]);
+    await commandLine(["convert", `${folder}/a.csv`, `${folder}/a.em`]);
+    await using volume = await openVolumeFile(`${folder}/v.em`);
+    assert.deepEqual(volume.shapeZyx, [9, 8, 6]);
+    assert.equal((await readParticles(`${folder}/a.em`)).format, "tom-motl");
   }));
 
 for (
