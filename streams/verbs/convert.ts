@@ -1,19 +1,10 @@
 /**
- * `convert A B`: particles from one program's file into another's, or a volume into another format.
+ * `convert A B`: particles from one program's file into another's.
  * @module
  */
 import { basename } from "node:path";
 import { type ParticleSet, tomogramStem } from "../../plugins/formats/particle_set.ts";
-import {
-  detectParticles,
-  particleFormat,
-  particleFormats,
-  readFileHead,
-  writeParticles,
-  type WriteRequest,
-} from "../../plugins/formats/particles.ts";
-import { copyVolume, volumeTarget } from "../../plugins/formats/copy_volume.ts";
-import { shortNumber } from "../../plugins/formats/voxel_size.ts";
+import { particleFormat, particleFormats, writeParticles, type WriteRequest } from "../../plugins/formats/particles.ts";
 import { onlyTomogram } from "../../plugins/formats/mend_particles.ts";
 import { ManifestError } from "../errors.ts";
 import {
@@ -101,36 +92,6 @@ async function mayWrite(path: string, source: string, overwrite: boolean): Promi
   if (!overwrite) throw new ManifestError([`${path} exists: give another name, or --overwrite`]);
 }
 
-/** Whether a file holds particles: an .em file may hold either. */
-async function isParticles(path: string): Promise<boolean> {
-  if (await Deno.stat(path).then(({ isFile }) => !isFile, () => true)) return false;
-  return detectParticles(await readFileHead(path)) !== null;
-}
-
-/** Writes a volume anew, as the ending of the target says. */
-async function convertVolume(args: ConvertArguments): Promise<number> {
-  await mayWrite(args.target, args.source, args.overwrite);
-  const copied = await copyVolume(args.source, args.target, args.toVoxelSize === undefined ? {} : { voxelSizeAngstrom: args.toVoxelSize });
-  const [z, y, x] = copied.shapeZyx;
-  console.error(
-    `${args.target}: ${x} x ${y} x ${z} voxels of ${
-      shortNumber(copied.voxelSizeAngstrom)
-    } A, from ${copied.source.format} to ${copied.format}`,
-  );
-  if (args.json) {
-    console.log(
-      JSON.stringify({
-        status: "done",
-        from: copied.source.format,
-        to: copied.format,
-        shapeXyz: [x, y, z],
-        voxelSizeAngstrom: copied.voxelSizeAngstrom,
-      }),
-    );
-  }
-  return 0;
-}
-
 /**
  * Converts and says on stderr what was assumed and left out; with `json` one {@linkcode ConvertSummary} on stdout.
  *
@@ -139,7 +100,6 @@ async function convertVolume(args: ConvertArguments): Promise<number> {
  * @throws {InputError} When a file cannot be read or the conversion needs something that nobody knows.
  */
 export async function convertVerb(args: ConvertArguments): Promise<number> {
-  if (args.to === undefined && volumeTarget(args.target) !== null && !(await isParticles(args.source))) return await convertVolume(args);
   const mend = mendOf(args), frames = await framesOf(args);
   const read = await readAsSaid(args.source, args);
   const to = targetFormat(args.target, args.to, read.format);
