@@ -38,7 +38,7 @@ function namesOf(model: Model, classIds: Int32Array): (number | null)[] {
   });
 }
 
-/** What a user should look at, in words; empty when nothing stands out. */
+/** What a user should look at, in words. */
 function remark(judged: ClassJudgement, slot: number, names: readonly (number | null)[], chosen: Options): string {
   const words: string[] = [], name = (values: Float64Array) => names[values[slot]] ?? "?";
   if (judged.nearestLoss[slot] < chosen.mergeBelow) words.push(`perhaps one with class ${name(judged.nearest)}`);
@@ -49,7 +49,7 @@ function remark(judged: ClassJudgement, slot: number, names: readonly (number | 
   if (judged.mirror[slot] !== slot && judged.mirrorLoss[slot] < chosen.mergeBelow) {
     words.push(`looks like the mirror image of class ${name(judged.mirror)}`);
   }
-  return words.join("; ");
+  return words.join("; ") || "nothing stands out";
 }
 
 function trustTable(model: Model, names: readonly (number | null)[], chosen: Options): Table {
@@ -59,6 +59,7 @@ function trustTable(model: Model, names: readonly (number | null)[], chosen: Opt
     name: "trust",
     columns: {
       class: slots.map((slot) => names[slot]!),
+      remark: slots.map((slot) => remark(judgement, slot, names, chosen)),
       stability: figure(judgement.stability),
       confidence: figure(judgement.confidence),
       nearestClass: slots.map((slot) => names[judgement.nearest[slot]] ?? ""),
@@ -67,7 +68,6 @@ function trustTable(model: Model, names: readonly (number | null)[], chosen: Opt
       beamAlignment: figure(judgement.beamAlignment),
       mirrorClass: slots.map((slot) => names[judgement.mirror[slot]] ?? ""),
       mirrorLoss: figure(judgement.mirrorLoss),
-      remark: slots.map((slot) => remark(judgement, slot, names, chosen)),
     },
   };
 }

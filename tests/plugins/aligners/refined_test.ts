@@ -67,7 +67,7 @@ Deno.test("`refined` hands on averages, trust and poses under lasting names", as
   assert.deepEqual(trust.remark, [
     "perhaps two structures",
     "perhaps one with class 7; oriented along the beam: the missing wedge may have made it; looks like the mirror image of class 7",
-    "",
+    "nothing stands out",
   ]);
   const poses = tables.find(({ name }) => name === "poses")!.columns;
   assert.deepEqual(poses.box, [0, 1, 2, 3, 5]);
