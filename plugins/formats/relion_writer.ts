@@ -11,7 +11,7 @@ import { type ParticleWriteOptions, plainNumber, type WrittenParticles } from ".
 import { buildLoop, keepAngles, keepText, ownStar, replacedItems, sourceLoop } from "./particle_star.ts";
 import { type ParticleSet, tomogramStem } from "./particle_set.ts";
 import { relionColumns, subtomogramAngles, turnShifts } from "./relion_particles.ts";
-import { formatStar, loopOf, type StarBlock, type StarItem, type StarLoop } from "./star.ts";
+import { formatStar, loopOf, numbersOf, type StarBlock, type StarItem, type StarLoop } from "./star.ts";
 
 /** STAR files that RELION's family of programs reads. */
 export type RelionDialect = "relion3.0" | "relion3.1" | "relion4" | "relion5" | "warp";
@@ -71,6 +71,22 @@ function withoutSubtomogram(total: Float64Array, sub: Float64Array): Float64Arra
   return out;
 }
 
+/** Columns of pixel sizes: those of the source say what the coordinates count now; without an optics table RELION 3.0's are added. */
+function pixelColumns(set: ParticleSet, dialect: RelionDialect, source: StarLoop | null): Columns {
+  const columns: Columns = new Map(), sizes = Array.from(set.voxelSizeAngstrom);
+  if (set.count === 0 || !sizes.every((size) => size > 0)) return columns;
+  const has = (name: string) => source?.columns.includes(name) === true;
+  if (has("rlnPixelSize")) columns.set("rlnPixelSize", sizes);
+  else if (has("rlnDetectorPixelSize") && has("rlnMagnification")) {
+    const magnification = numbersOf(source!, "rlnMagnification", set.path);
+    columns.set("rlnDetectorPixelSize", sizes.map((size, i) => size * magnification[i] / 1e4));
+  } else if (dialect === "relion3.0" || dialect === "warp") {
+    columns.set("rlnMagnification", new Array(set.count).fill(10000));
+    columns.set("rlnDetectorPixelSize", sizes);
+  }
+  return columns;
+}
+
 /** Every column that the dialect has, in the order in which a new file has them. */
 function columnsOf(
   set: ParticleSet,
@@ -91,12 +107,8 @@ function columnsOf(
   if (set.labels?.every((label) => /^-?\d+$/.test(label))) columns.set(relionColumns.label, set.labels);
   else if (set.labels) columns.set("tomosieveLabel", set.labels.map(relionValue));
   if (set.score) columns.set(relionColumns.score, Array.from(set.score));
-  if (dialect === "relion3.0" || dialect === "warp") {
-    if (!source && set.voxelSizeAngstrom.every((size) => size > 0) && set.count > 0) {
-      columns.set("rlnMagnification", new Array(set.count).fill(10000));
-      columns.set("rlnDetectorPixelSize", Array.from(set.voxelSizeAngstrom));
-    }
-  } else columns.set("rlnOpticsGroup", Array.from(groups));
+  for (const [name, values] of pixelColumns(set, dialect, source)) columns.set(name, values);
+  if (dialect !== "relion3.0" && dialect !== "warp") columns.set("rlnOpticsGroup", Array.from(groups));
   return columns;
 }
 

@@ -71,7 +71,8 @@ export async function hasProgram(name: string): Promise<boolean> {
   return success;
 }
 
-async function run(folder: string, program: string, ...args: string[]): Promise<string> {
+/** Runs a program in a folder. @returns What it printed. */
+export async function run(folder: string, program: string, ...args: string[]): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(program, { args, cwd: folder, stdout: "piped", stderr: "piped" }).output();
   const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
   assert.ok(success, `${program} ${args.join(" ")} failed:\n${text}`);
@@ -79,7 +80,7 @@ async function run(folder: string, program: string, ...args: string[]): Promise<
 }
 
 /** Writes a set through the sink into `folder`. @returns The true density. */
-async function writeSet(folder: string): Promise<Float32Array> {
+export async function writeSet(folder: string): Promise<Float32Array> {
   const random = createRandom(11, "relion proof");
   const mask = wedgeMask(N, GEOMETRY, "fft");
   const voxels = new Float32Array(COUNT * N ** 3), centresXyz = new Float64Array(3 * COUNT), angles = new Float64Array(3 * COUNT);
@@ -102,7 +103,8 @@ async function writeSet(folder: string): Promise<Float32Array> {
   return render(eulerZyzToMatrix(0, 0, 0), [0, 0, 0]);
 }
 
-async function reconstruct(folder: string, star: string, truth: Float32Array): Promise<number> {
+/** Averages a STAR file by relion_reconstruct. @returns Correlation of the average with the truth. */
+export async function reconstruct(folder: string, star: string, truth: Float32Array): Promise<number> {
   await run(folder, "relion_reconstruct", "--i", star, "--o", "average.mrc", "--ctf", "--3d_rot");
   await using volume = await openMrcVolume(`${folder}/average.mrc`);
   return correlate(await volume.readSlab(0, N), truth);

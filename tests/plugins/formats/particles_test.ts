@@ -137,6 +137,26 @@ Deno.test("coordinates of unbinned voxels are scaled to those of the tomogram, a
   assert.match(placed.assumed.join("; "), /scaled from voxels of 1\.96 A to voxels of 7\.84 A/);
 });
 
+Deno.test("a STAR file that is scaled, or goes to another dialect, says the voxel size that it counts now", async () => {
+  const head = (columns: string[]) => `data_\nloop_\n${columns.map((name) => `_${name}\n`).join("")}`;
+  const place = ["rlnCoordinateX", "rlnCoordinateY", "rlnCoordinateZ", "rlnOriginXAngst", "rlnOriginYAngst", "rlnOriginZAngst"];
+  const optics = "data_optics\nloop_\n_rlnOpticsGroup\n_rlnImagePixelSize\n1 2\n";
+  const sources = [
+    `${head([...place, "rlnPixelSize"])}10 20 30 4 0 0 2\n`,
+    `${head([...place, "rlnMagnification", "rlnDetectorPixelSize"])}10 20 30 4 0 0 20000 4\n`,
+    optics + `${head([...place, "rlnOpticsGroup"]).replace("data_", "data_particles")}10 20 30 4 0 0 1\n`,
+  ];
+  for (const text of sources) {
+    const set = await particleFormat("relion5")!.read(toBytes(text), "a.star", {});
+    assert.deepEqual([...set.positionsXyz], [8, 20, 30]);
+    for (const to of ["relion3.0", "relion3.1", "relion4", "warp"]) {
+      const { content } = await encodeParticles(set, { to, frameOf: () => ({}), voxelSizeAngstrom: 8 });
+      const back = await particleFormat("relion5")!.read(toBytes(content), "b.star", {});
+      assert.deepEqual([[...back.positionsXyz], [...back.voxelSizeAngstrom]], [[2, 5, 7.5], [8]], `${to}\n${content}`);
+    }
+  }
+});
+
 /** Content without layout and comments. */
 const words = (text: string) => text.replaceAll(/#.*$/gm, "").trim().split(/\s+/);
 
