@@ -20,6 +20,10 @@ import { WedgeFiles, writeBoxes } from "./relion_star/write_boxes.ts";
 
 const options = z.strictObject({
   boxes: z.boolean().default(true).meta({ description: "Write each box as a file of its own; false: coordinates only" }),
+  version: z.enum(["3.1", "4", "5"]).default("3.1").meta({
+    description: "RELION that shall read the file; 4 adds the voxel size of the tomograms as rlnTomoTiltSeriesPixelSize, 5 that and " +
+      "rlnCenteredCoordinate...Angst (index dims / 2). Coordinates count voxels of the tomograms that were given",
+  }),
   classes: z.array(z.int()).min(1).optional().meta({ description: "Classes to write; left out: all" }),
   limitPerClass: z.int().positive().optional().meta({ description: "Most particles of a class, the likeliest first; left out: all" }),
   leaveOutNovel: z.boolean().default(false).meta({ description: "Leave out particles that are like no class" }),
@@ -56,7 +60,8 @@ async function write(view: RunView, directory: string, given: Options, context: 
   const files = given.boxes && indices.length > 0 ? await writeFolder(view, directory, indices, given, context) : {};
   const poses = posesOf(view);
   if (poses.without > 0) context.note("relion-poses", `${poses.without} particles were not aligned: their angles are the picker's, or 0`);
-  const columns = { ...files, ...columnsOf(view, indices, poses) };
+  const own = columnsOf(view, indices, poses);
+  const columns = { ...files, ...own, ...(given.version === "5" ? centredOf(view, indices, own) : {}) };
   const optics = opticsOf(view, given);
   const remark = remarkOf(view, given);
   const loop = makeLoop({ ...columns, rlnOpticsGroup: indices.map(() => 1) }, 9);
@@ -130,6 +135,19 @@ function columnsOf({ particles, tomograms, boxes }: RunView, indices: readonly n
   return columns;
 }
 
+/** RELION 5's coordinates: Angstrom from the tomogram's centre, index dims / 2, of the columns that are there. None for stacks. */
+function centredOf({ particles, tomograms }: RunView, indices: readonly number[], columns: Columns): Columns {
+  if (!columns.rlnCoordinateX) return {};
+  const byOrdinal = new Map(tomograms.map((tomogram) => [tomogram.ordinal, tomogram]));
+  return Object.fromEntries(["X", "Y", "Z"].map((axis, k) => [
+    `rlnCenteredCoordinate${axis}Angst`,
+    indices.map((i, row) => {
+      const { shapeZyx, voxelSizeAngstrom } = byOrdinal.get(particles.rows[2 * i])!;
+      return (Number(columns[`rlnCoordinate${axis}`][row]) - shapeZyx[2 - k] / 2) * voxelSizeAngstrom;
+    }),
+  ]));
+}
+
 /** Writes boxes and wedges under a temporary name and puts the folder in its place. @returns The columns that name the files. */
 async function writeFolder(
   view: RunView,
@@ -184,13 +202,17 @@ async function replaceFolder(finished: string, folder: string): Promise<void> {
   if (had) await Deno.remove(old, { recursive: true });
 }
 
-function opticsOf({ boxes }: RunView, given: Options): StarLoop {
+function opticsOf({ boxes, tomograms }: RunView, given: Options): StarLoop {
+  // What coordinates count: the tomograms of a run agree within 1 %.
+  const size = tomograms[0]?.voxelSizeAngstrom ?? 0;
   return makeLoop({
     rlnOpticsGroup: [1],
     rlnOpticsGroupName: ["opticsGroup1"],
     rlnVoltage: [given.voltageKilovolts],
     rlnSphericalAberration: [given.sphericalAberrationMillimetres],
     rlnAmplitudeContrast: [given.amplitudeContrast],
+    ...(size > 0 ? { rlnMicrographPixelSize: [size] } : {}),
+    ...(size > 0 && given.version !== "3.1" ? { rlnTomoTiltSeriesPixelSize: [size] } : {}),
     rlnImagePixelSize: [boxes.voxelSizeAngstrom],
     rlnImageSize: [boxes.boxVoxels],
     rlnImageDimensionality: [3],

@@ -4,6 +4,8 @@ import { fakeContext } from "../sources/fake_context.ts";
 import { makeRecord, makeView, type ViewContent } from "./make_view.ts";
 import { hasProgram, proveRelion } from "../../proof/relion.ts";
 import { openMrcVolume } from "../../../plugins/formats/mrc.ts";
+import { inFrame } from "../../../plugins/formats/particle_set.ts";
+import { readParticles } from "../../../plugins/formats/particles.ts";
 import { columnOf, findBlock, loopOf, numbersOf, parseStar } from "../../../plugins/formats/star.ts";
 import { createRandom } from "../../../plugins/kernels/random.ts";
 import { wedgeMask } from "../../../plugins/kernels/wedge.ts";
@@ -54,11 +56,12 @@ Deno.test("particles.star has optics, files, coordinates, classes and scores; po
     "rlnVoltage",
     "rlnSphericalAberration",
     "rlnAmplitudeContrast",
+    "rlnMicrographPixelSize",
     "rlnImagePixelSize",
     "rlnImageSize",
     "rlnImageDimensionality",
   ]);
-  assert.deepEqual(optics.rows, [["1", "opticsGroup1", "300", "2.7", "0.1", "10", "8", "3"]]);
+  assert.deepEqual(optics.rows, [["1", "opticsGroup1", "300", "2.7", "0.1", "10", "10", "8", "3"]]);
   const numbers = (name: string) => [...numbersOf(particles, name, "particles.star")];
   assert.deepEqual(columnOf(particles, "rlnImageName"), [
     "relion/0000_tomo_a/000000.mrc",
@@ -208,5 +211,24 @@ Deno.test("relion_reconstruct finds the truth from what the sink writes, and not
   assert.equal(Object.keys(broken).length, 4);
   for (const [name, correlation] of Object.entries(broken)) {
     assert.ok(correlation < right - LEAST_LOSS, `${name}: ${correlation} against ${right}`);
+  }
+});
+
+Deno.test("for RELION 4 and 5 the same places are written: voxel size of the tilt series, centred Angstrom", async () => {
+  const view = makeView(content()), centres = content().particles.centresXyz!;
+  const records = new Map(view.tomograms.map(({ id, shapeZyx: [z, y, x], voxelSizeAngstrom }) => [
+    id.replaceAll(" ", "_"),
+    { shapeXyz: [x, y, z] as const, voxelSizeAngstrom },
+  ]));
+  for (const [version, format] of [["3.1", "relion3.1"], ["4", "relion4"], ["5", "relion5"]] as const) {
+    await using folder = await temporaryFolder();
+    const { optics } = await write(folder.path, view, { version, boxes: false });
+    assert.equal(optics.columns.includes("rlnTomoTiltSeriesPixelSize"), version !== "3.1");
+    const set = await readParticles(`${folder.path}/particles.star`);
+    assert.equal(set.format, format);
+    const placed = inFrame(set, { unit: "voxel", origin: "first-voxel" }, (tomogram) => records.get(tomogram)!);
+    placed.positionsXyz.forEach((value, i) =>
+      assert.ok(Math.abs(value - centres[i]) < 1e-6, `${version}: ${value}, expected ${centres[i]}`)
+    );
   }
 });
