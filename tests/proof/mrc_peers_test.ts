@@ -1,7 +1,7 @@
 /**
  * Holds the MRC reader and writer against independent programs: mrcfile (Python), relion_image_handler and @itk-wasm/image-io.
  *
- * Needs python3 with mrcfile (or TOMOSIEVE_PYTHON), Debian's `relion`, and npm for @itk-wasm/image-io 1.6.1. Run: deno task proof
+ * Needs /usr/bin/python3 with mrcfile (or TOMOSIEVE_PYTHON), Debian's `relion`, and npm for @itk-wasm/image-io 1.6.1. Run: deno task proof
  */
 import assert from "node:assert/strict";
 import { realFiles, temporaryFolder } from "../plugins/formats/reading.ts";
@@ -11,7 +11,7 @@ import { createRandom } from "../../plugins/kernels/random.ts";
 /** Sums in another order, and six printed digits. */
 const TOLERANCE = 1e-5;
 
-const PYTHON = Deno.env.get("TOMOSIEVE_PYTHON") ?? "python3";
+const PYTHON = Deno.env.get("TOMOSIEVE_PYTHON") ?? "/usr/bin/python3";
 const MRCFILE = `
 import json, sys, warnings
 import mrcfile, numpy
