@@ -4,9 +4,11 @@
  */
 import type { Observable } from "rxjs";
 import type { Operator, Payload, Picks, Source, Subtomograms, Tomogram, TomogramRecord } from "./contract.ts";
+import { pickWithDecoy } from "./decoy.ts";
 import { Edge, type Lease } from "./edge.ts";
 import { RunError, ShapeError, StageError } from "./errors.ts";
 import type { ParticleRecord } from "./ledger.ts";
+import type { LoadedStage } from "./loaded_manifest.ts";
 import { drain, lift, type Message, pull } from "./lift.ts";
 import type { Session } from "./session.ts";
 import { stackPath, StackWriter } from "./store.ts";
@@ -60,7 +62,7 @@ export async function fillStore(session: Session): Promise<void> {
     session.silenceLimit(manifest.source.label),
   );
   for (const stage of manifest.stages) {
-    const operator = await session.create(stage) as Operator<Payload, Payload>;
+    const operator = await createStage(session, stage);
     const edge = new Edge(stage.label, stage.capacity);
     edges.push(edge);
     stream = stream.pipe(lift<AnyPayload, AnyPayload>({
@@ -109,6 +111,21 @@ export async function fillStore(session: Session): Promise<void> {
     for (const { writer } of gathered.values()) await writer[Symbol.asyncDispose]();
   }
   checkVoxelSizes(ledger.tomograms().map(({ record }) => record));
+}
+
+/** A stage's operator; with a decoy it picks twice. */
+async function createStage(session: Session, stage: LoadedStage): Promise<Operator<Payload, Payload>> {
+  const operator = await session.create(stage) as Operator<Payload, Payload>;
+  if (!stage.decoy) return operator;
+  const picker = operator as Operator<"tomogram", "picks">;
+  const silent = await session.create(stage, {}, true) as Operator<"tomogram", "picks">;
+  const context = {
+    seed: session.manifest.seed,
+    pool: session.pool,
+    alive: () => void session.lastSigns.set(stage.label, performance.now()),
+    note: (code: string, message: string) => session.events.note(stage.label, code, message),
+  };
+  return { apply: (tomogram, signal) => pickWithDecoy(picker, silent, tomogram as Tomogram, context, signal) };
 }
 
 /** Adds the word that a tomogram has ended, and leaves out those that are done. */

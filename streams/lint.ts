@@ -7,7 +7,7 @@ import { availableParallelism } from "node:os";
 import { basename, resolve } from "node:path";
 import type { z } from "zod";
 import { issueTexts, quote } from "./issue_text.ts";
-import { checkFlow, checkNames } from "./lint_flow.ts";
+import { checkDecoys, checkFlow, checkNames } from "./lint_flow.ts";
 import { checkOptionsOf, checkPartsOf, checkPluginOf, type PluginChecks } from "./lint_plugins.ts";
 import type { LocatedText } from "./locate.ts";
 import type { LoadedManifest } from "./loaded_manifest.ts";
@@ -94,6 +94,7 @@ export async function lintText(text: LocatedText, place: ManifestPlace, options:
   const parts = learn === null ? {} : await checkPartsOf(learn, isRecord(root.learn) ? root.learn.parts : undefined, checks);
   const all = [...outer, ...Object.values(parts).filter((part) => part !== null)];
   await checkFlow(entries, findings, options.builtIns);
+  checkDecoys(entries, root, findings);
   all.forEach((entry) => callCheck(entry, findings));
   all.forEach((entry) => checkResources(entry, place.folder, options, findings));
   if (truth !== null) checkInput(truth, ["source", "options", "truth"], source as ManifestEntry, place.folder, findings);
@@ -112,8 +113,8 @@ export async function lintText(text: LocatedText, place: ManifestPlace, options:
     source: finishEntry(source),
     truth,
     stages: stages.map((entry, index) => {
-      const { capacity, onError, timeoutSeconds } = shape.stages[index];
-      return { ...finishEntry(entry), capacity, onError, timeoutSeconds };
+      const { capacity, onError, decoy, timeoutSeconds } = shape.stages[index];
+      return { ...finishEntry(entry), capacity, onError, decoy, timeoutSeconds };
     }),
     learn: learn === null ? null : finishLearner(learn, parts),
     classes: classes.map(finishEntry),

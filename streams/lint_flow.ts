@@ -3,7 +3,7 @@
  * @module
  */
 import type { AnyPlugin, Payload } from "./contract.ts";
-import type { ManifestEntries, ManifestEntry } from "./manifest_entry.ts";
+import { isRecord, type JsonRecord, type ManifestEntries, type ManifestEntry } from "./manifest_entry.ts";
 import { payloadsOf, stageKinds } from "./plugin_shape.ts";
 import type { Findings } from "./problem.ts";
 import { type BuiltIns, loadBuiltIns } from "./registry.ts";
@@ -79,4 +79,18 @@ function checkUnique(entries: readonly ManifestEntry[], nameOf: (entry: Manifest
 export function checkNames(entries: ManifestEntries, findings: Findings): void {
   checkUnique(entries.stages, (entry) => entry.name, findings);
   for (const section of [entries.classes, entries.sinks]) checkUnique(section, (entry) => entry.name ?? entry.use, findings);
+}
+
+/** Only what picks in a tomogram can pick in its decoy. */
+export function checkDecoys(entries: ManifestEntries, root: JsonRecord, findings: Findings): void {
+  for (const { path, label, loaded } of entries.stages) {
+    const written = Array.isArray(root.stages) ? root.stages[path[1] as number] : undefined;
+    if (!isRecord(written) || written.decoy !== true || loaded === undefined) continue;
+    const { input, output } = payloadsOf(loaded.plugin);
+    if (input === "tomogram" && output === "picks") continue;
+    const message = `"decoy" belongs to a stage that picks particles in tomograms, this one turns ${plural[input ?? "tomogram"]} into ${
+      plural[output ?? "tomogram"]
+    }: remove it`;
+    findings.fault({ phase: "stage types", code: "decoy", path: [...path, "decoy"], stage: label, message });
+  }
 }

@@ -32,6 +32,8 @@ export interface LoadedEntry {
 export interface LoadedStage extends LoadedEntry {
   readonly capacity: number;
   readonly onError: "fail" | "drop";
+  /** Whether false picks are estimated. */
+  readonly decoy: boolean;
   readonly timeoutSeconds: number;
 }
 /** A learner and the parts to create before it; optional parts that are left out are `null`. */
@@ -106,6 +108,7 @@ export function resolvedManifest(manifest: LoadedManifest, folder: string): Reso
       ...plain(stage),
       capacity: stage.capacity,
       onError: stage.onError,
+      decoy: stage.decoy,
       timeoutSeconds: stage.timeoutSeconds,
     })),
     ...(learn === null ? {} : {

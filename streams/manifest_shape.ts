@@ -32,6 +32,9 @@ export const stageShape = z.strictObject({
   onError: z.enum(["fail", "drop"]).default("fail").meta({
     description: "What a value that this stage cannot work on does: end the run, or be left out and counted",
   }),
+  decoy: z.boolean().default(false).meta({
+    description: "Pickers: also pick on a copy of each tomogram with random phases, to estimate how many picks are false; doubles the time",
+  }),
   timeoutSeconds: z.number().positive().default(DEFAULT_TIMEOUT_SECONDS).meta({
     description: "A stage without output and progress for this long is taken to hang",
   }),
@@ -96,6 +99,7 @@ export interface ResolvedNamedEntry extends ResolvedEntry {
 export interface ResolvedStage extends ResolvedNamedEntry {
   readonly capacity: number;
   readonly onError: "fail" | "drop";
+  readonly decoy: boolean;
   readonly timeoutSeconds: number;
 }
 /** A manifest with nothing left to default: plain JSON that reruns the job. */

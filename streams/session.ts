@@ -61,9 +61,13 @@ export class Session implements AsyncDisposable {
     this.timings = ledger.fact<Record<string, number>>("timings") ?? {};
   }
 
-  /** Creates a plugin under its own name; it is disposed of when the session ends. */
+  /**
+   * Creates a plugin under its own name; it is disposed of when the session ends.
+   *
+   * @param silent What it notes, warns of and drops is not recorded.
+   */
   // deno-lint-ignore no-explicit-any
-  async create(entry: LoadedEntry, parts: Readonly<Record<string, unknown>> = {}): Promise<any> {
+  async create(entry: LoadedEntry, parts: Readonly<Record<string, unknown>> = {}, silent = false): Promise<any> {
     const { label: stage, plugin } = entry;
     const engine = plugin.needs?.engine ? await this.engine() : undefined;
     const { events, pool, scratch, progress, signal, manifest, lastSigns, ordinals } = this;
@@ -86,8 +90,9 @@ export class Session implements AsyncDisposable {
         if (plugin.kind === "engine") progress.log(message);
       },
     };
+    const unheard = { drop: () => {}, warn: () => {}, note: () => {} };
     return await this.within(stage, async () => {
-      const instance = await plugin.create(entry.options, context, parts);
+      const instance = await plugin.create(entry.options, silent ? { ...context, ...unheard } : context, parts);
       if (instance?.[Symbol.asyncDispose]) this.#disposables.use(instance as AsyncDisposable);
       return instance;
     });

@@ -116,6 +116,7 @@ Deno.test("the resolved manifest reruns from the run folder to the same resolved
       name: "central",
       options: { mask: "../../input/tomo_1.mrc" },
       capacity: 2,
+      decoy: false,
       onError: "fail",
       timeoutSeconds: 1800,
     });

@@ -51,6 +51,7 @@ function fact(name: string, value: Html | string, hint?: string): Html {
 function figures(facts: ReportFacts): Html {
   const { view, classes, inTomograms } = facts;
   const kept = view.iterations.find((row, i) => iterationNumber(row, i) === view.keptIteration);
+  const falseShare = view.particles.columns.falseShare?.map(Number).filter(Number.isFinite) ?? [];
   const novel = view.particles.novel.reduce((sum, each) => sum + each, 0);
   const agreement = typeof kept?.agreement === "number" ? kept.agreement : null;
   const refined = view.iterations.filter((row, i) =>
@@ -64,8 +65,14 @@ function figures(facts: ReportFacts): Html {
       inTomograms ? `in ${formatNoun(view.tomograms.length, "tomogram")}` : "in one stack",
     )
   }${fact("Classes", formatCount(classes.length))}${
-    view.truth?.metrics.ari != null ? fact("Adjusted Rand index", formatFigure(view.truth.metrics.ari), "against the truth") : null
-  }${
+    falseShare.length > 0
+      ? fact(
+        "False by chance",
+        formatShare(falseShare.reduce((sum, each) => sum + each, 0) / falseShare.length),
+        "of the particles, estimated by picking in copies with random phases",
+      )
+      : null
+  }${view.truth?.metrics.ari != null ? fact("Adjusted Rand index", formatFigure(view.truth.metrics.ari), "against the truth") : null}${
     agreement !== null
       ? fact("Rotation agreement", formatFigure(agreement), "of labels when boxes are turned: 1 is the same, 0 is chance")
       : null
