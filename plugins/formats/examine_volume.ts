@@ -154,7 +154,9 @@ async function readThrough(
   const shape: Triple = streamedShape(description), [nz, ny, nx] = shape, area = ny * nx;
   const running = new RunningStatistics(), probe = new ContrastProbe();
   const ends = RANGES[description.voxelType], integers = ends ? new IntegerProbe(ends) : null;
-  const every = Math.max(4, Math.floor(nz / PROBES)), four = new Float32Array(4 * area);
+  const every = Math.max(4, Math.floor(nz / PROBES));
+  // Made when a piece has come: a damaged header may state sections that no memory holds.
+  let four: Float32Array | null = null;
   let z = 0, constant = 0, firstConstant = -1, firstBad = "";
   for await (const piece of streamVolumeFile(description, "keep")) {
     signal?.throwIfAborted();
@@ -171,6 +173,7 @@ async function readThrough(
       }
       const within = z % every;
       if (within < 4) {
+        four ??= new Float32Array(4 * area);
         four.set(section, within * area);
         if (within === 3) probe.add(four, ny, nx);
       }

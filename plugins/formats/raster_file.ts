@@ -13,8 +13,8 @@ import { decodeVoxels, rowBytesOf, toHostOrder } from "./raster_voxels.ts";
 
 /** Pieces of about this many bytes are converted at once. */
 const PIECE_BYTES = 4 << 20;
-/** A section that is larger is a damaged header. */
-const MOST_SECTION_BYTES = 2 ** 30;
+/** A section of more is a damaged header: 1 GiB as float32. */
+const MOST_SECTION_VOXELS = 2 ** 28;
 
 /** A raster file whose header was read and checked. */
 export interface RasterFile {
@@ -90,8 +90,11 @@ export async function* streamSections({ path, compression, content }: RasterFile
     const { header } = content, { columns, rows, sections, voxelType } = header;
     await taker.skip(header.dataOffset);
     const rowBytes = rowBytesOf(header), sectionBytes = rows * rowBytes;
-    if (sectionBytes > MOST_SECTION_BYTES) {
-      throw new InputError(path, `header states ${columns} x ${rows} voxels a section, which take ${sectionBytes} bytes: is it damaged?`);
+    if (columns * rows > MOST_SECTION_VOXELS) {
+      throw new InputError(
+        path,
+        `header states ${columns} x ${rows} voxels a section, expected at most ${MOST_SECTION_VOXELS}: is it damaged?`,
+      );
     }
     const step = Math.max(1, Math.floor(PIECE_BYTES / sectionBytes));
     for (let z = 0; z < sections; z += step) {
