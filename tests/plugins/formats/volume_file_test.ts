@@ -6,6 +6,7 @@ import { decompressBzip2 } from "../../../plugins/formats/bzip2.ts";
 import { decompressFile } from "../../../plugins/formats/decompress.ts";
 import { encodeEm, parseEm } from "../../../plugins/formats/em.ts";
 import { openMrcVolume } from "../../../plugins/formats/mrc.ts";
+import { examineVolume } from "../../../plugins/formats/examine_volume.ts";
 import { describeVolumeFile, openVolumeFile, streamVolumeFile, voxelSizeOf } from "../../../plugins/formats/volume_file.ts";
 import { InputError } from "../../../streams/errors.ts";
 
@@ -364,4 +365,17 @@ Deno.test("the real EMDB map is the same plain, in gzip and in bzip2", async () 
     const pieces = await Array.fromAsync(streamVolumeFile(description));
     assert.deepEqual(Float32Array.from(pieces.flatMap((piece) => [...piece])), expected, name);
   }
+});
+
+Deno.test("a compressed file whose header states sections that no memory holds is refused before they are made room for", async () => {
+  await using folder = await temporaryFolder();
+  const bytes = decodeBase64(fixture.mrc.CCP4.file), view = new DataView(bytes.buffer), path = `${folder.path}/a.mrc.gz`;
+  view.setInt32(0, 57093, true);
+  view.setInt32(4, 33795, true);
+  await Deno.writeFile(path, await gzipped(bytes));
+  await assert.rejects(examineVolume(path), (error: Error) => {
+    assert.ok(error instanceof InputError, String(error));
+    assert.match(error.message, /header states 57093 x 33795 voxels a section, expected at most 268435456: is it damaged\?/);
+    return true;
+  });
 });
