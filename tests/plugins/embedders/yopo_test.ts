@@ -69,8 +69,8 @@ Deno.test("`yopo` learns to tell two kinds of boxes apart, and its state brings 
   await second.load(saved);
   assert.deepEqual(await second.embed(fresh.voxels, 40), unseen);
   assert.deepEqual(
-    await second.trainBatch(prepared, targets, 64, 1e-3, 99),
-    await embedder.trainBatch(prepared, targets, 64, 1e-3, 99),
+    (await second.trainBatch(prepared, targets, 64, 1e-3, 99)).loss,
+    (await embedder.trainBatch(prepared, targets, 64, 1e-3, 99)).loss,
   );
   assert.ok(context.said.some((line) => line.startsWith("fewer-blocks: boxes of 12^3 have room for 5")));
 });
