@@ -228,7 +228,7 @@ function voted(laying: Laying, reading: Reading, sizes: readonly number[], rando
     found.push(first, laying.explain(reading, axes, better, again, first.offset, true));
   };
   const enough = () => found.some(({ share }) => share > 0.6);
-  for (const scale of scales) attempt(axisChanges[0], scale);
+  for (const scale of scales) if (!enough()) attempt(axisChanges[0], scale);
   // Missing and additional points move the ratio of the spreads by some per cent.
   const spread = spreadOf(laying.target) / spreadOf(plain);
   for (let step = 1; step <= 8; step++) {
