@@ -42,7 +42,7 @@ export const templateOptions = z.strictObject({
   }),
   maximumPicks: z.int().positive().optional().meta({ description: "Most picks in one tomogram, the strongest first" }),
   tileVoxels: z.int().min(16).max(256).default(128).meta({
-    description: "Side of the part that a worker holds: 128 takes some 100 MB",
+    description: "Side of the part that a worker holds: 128 takes some 150 MB",
     unit: "voxels",
   }),
 });
