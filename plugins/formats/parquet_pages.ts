@@ -9,6 +9,8 @@ import { type FileMetaData, parquetMetadata } from "hyparquet";
 
 /** Largest size of a page undone for each byte of the file: zeros compress well, but not without end. */
 const MOST_GROWTH = 20_000;
+/** Compressions that the decoder undoes. */
+const CODECS: readonly string[] = ["UNCOMPRESSED", "SNAPPY"];
 /** Types of Thrift's compact protocol. */
 const TRUE = 1, FALSE = 2, BYTE = 3, I64 = 6, DOUBLE = 7, BINARY = 8, LIST = 9, STRUCT = 12;
 
@@ -84,6 +86,9 @@ export function checkParquet(bytes: Uint8Array, file: ArrayBuffer): FileMetaData
     for (const { meta_data: column } of group.columns) {
       if (!column) continue;
       const rows = Number(group.num_rows);
+      if (!CODECS.includes(column.codec)) {
+        throw new RangeError(`a column is compressed by ${column.codec}: ${CODECS.join(" and ")} are read`);
+      }
       if (Number(column.num_values) !== rows) {
         throw new RangeError(`a column has ${column.num_values} values in a group of ${rows} rows: only flat tables are read`);
       }
@@ -111,4 +116,5 @@ function checkPages(bytes: Uint8Array, from: number, to: number, rows: number): 
     if (values > rows) throw new RangeError(`pages have ${values} values in a group of ${rows} rows`);
     at = header.at + packed;
   }
+  if (values !== rows) throw new RangeError(`pages have ${values} values in a group of ${rows} rows`);
 }
