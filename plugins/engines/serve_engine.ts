@@ -40,6 +40,13 @@ export function serveEngine(open: (options: unknown, host: EngineHost) => Promis
       });
       return { name: engine.name, device: engine.device, precision: engine.precision };
     }
+    if (method === "close") {
+      for (const network of networks.values()) await network[Symbol.asyncDispose]();
+      networks.clear();
+      await engine?.[Symbol.asyncDispose]();
+      engine = null;
+      return;
+    }
     if (Atomics.load(cancelled, 0) !== 0) throw new CancelledError("cancelled");
     if (method === "compile") {
       const [spec, initial] = args as Parameters<Engine["compile"]>;

@@ -52,7 +52,7 @@ export async function openWorkerEngine({ module, options, signal, warn }: Worker
     const facts = await line.ask<EngineFacts>("open", undefined, [options, line.cancelled]);
     return new WorkerEngine(facts, line);
   } catch (error) {
-    line.close();
+    await line.end();
     throw error;
   }
 }
@@ -94,10 +94,24 @@ class Line {
     return await waiting.promise as T;
   }
 
-  close(): void {
+  /**
+   * Refuses what is queued, lets the native call that runs come to its end, has the worker free what it holds, and ends it. A process that exits
+   * while its libraries still compute in another thread crashes.
+   */
+  async end(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const working = this.#broken === null;
     this.#signal.removeEventListener("abort", this.#cancel);
-    this.#worker.terminate();
+    this.#cancel();
     this.#fail(this.#signal.aborted ? this.#signal.reason : new RunError("the engine was closed"));
+    if (working) {
+      const id = this.#count++;
+      this.#worker.onmessage = ({ data }: MessageEvent<EngineReply>) => "id" in data && data.id === id && resolve();
+      this.#worker.onerror = (event) => (event.preventDefault(), resolve());
+      this.#worker.postMessage({ id, method: "close", network: undefined, args: [] } satisfies EngineRequest);
+      await promise;
+    }
+    this.#worker.terminate();
   }
 
   #fail(error: Error): void {
@@ -144,9 +158,8 @@ class WorkerEngine implements Engine {
     return this.#line.ask("matmul", undefined, [a, b, size, options]);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    this.#line.close();
-    return Promise.resolve();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#line.end();
   }
 }
 
