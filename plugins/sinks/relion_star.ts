@@ -63,7 +63,7 @@ async function write(view: RunView, directory: string, given: Options, context: 
   const own = columnsOf(view, indices, poses);
   const columns = { ...files, ...own, ...(given.version === "5" ? centredOf(view, indices, own) : {}) };
   const optics = opticsOf(view, given);
-  const remark = remarkOf(view, given);
+  const remark = remarkOf(view, given, poses);
   const loop = makeLoop({ ...columns, rlnOpticsGroup: indices.map(() => 1) }, 9);
   for (const entry of [...Deno.readDirSync(directory)]) if (CLASS_STAR.test(entry.name)) await Deno.remove(`${directory}/${entry.name}`);
   if (given.starPerClass) {
@@ -219,10 +219,11 @@ function opticsOf({ boxes, tomograms }: RunView, given: Options): StarLoop {
   });
 }
 
-function remarkOf({ tomograms }: RunView, given: Options): string {
+function remarkOf({ tomograms }: RunView, given: Options, { without }: Poses): string {
   const contrasts = new Set(tomograms.map(({ metadata }) => metadata.contrast).filter((contrast) => contrast !== undefined));
   const origin = contrasts.has("dark") ? " (inverted: dark in the tomograms)" : "";
-  return given.boxes ? `made by tomosieve; particles are bright${origin}` : "made by tomosieve; coordinates only";
+  const unaligned = without > 0 ? `; ${without} particles were not aligned: their angles are the picker's, or 0` : "";
+  return `made by tomosieve; ${given.boxes ? `particles are bright${origin}` : "coordinates only"}${unaligned}`;
 }
 
 /** As RELION 3.1 writes it: a line with the version before each table. */

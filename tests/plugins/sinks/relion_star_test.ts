@@ -186,6 +186,10 @@ Deno.test("poses of an aligner count more than the picker's: angles, and shifts 
   assert.deepEqual([row(3, origins), row(0, origins)], [[-15, 20, -2.5], [0, 0, 5]]);
   assert.deepEqual(row(1, origins), [-2.5, 5, 2.5], "a particle without a pose keeps the rest of its pick");
   assert.deepEqual(told.notes, ["relion-poses: 3 particles were not aligned: their angles are the picker's, or 0"]);
+  assert.match(
+    Deno.readTextFileSync(`${folder.path}/particles.star`),
+    /^# made by tomosieve; .*; 3 particles were not aligned: their angles/,
+  );
 });
 
 Deno.test("no particles give a STAR file with empty tables", async () => {
