@@ -20,12 +20,6 @@ export function frameChangeWords({ axesXyz, flippedXyz }: FrameChange): string {
   return axesXyz.map((axis, i) => `${flippedXyz[i] ? "-" : ""}${NAMES[axis]}`).join(", ");
 }
 
-/** Whether a change of frame turns a left hand into a right one. */
-export function isMirror({ axesXyz, flippedXyz }: FrameChange): boolean {
-  const odd = axesXyz[1] !== (axesXyz[0] + 1) % 3;
-  return odd !== (flippedXyz.filter((flipped) => flipped).length % 2 === 1);
-}
-
 /**
  * The tilt geometry of a volume whose axes were exchanged or mirrored, in the new frame: `wedgeMask` of it is the old mask, permuted alike.
  *

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import type { Geometry, Triple } from "../../streams/contract.ts";
-import { type FrameChange, frameChangeWords, isMirror, permuteGeometry } from "../../plugins/kernels/permute_geometry.ts";
+import { type FrameChange, frameChangeWords, permuteGeometry } from "../../plugins/kernels/permute_geometry.ts";
 import { wedgeMask } from "../../plugins/kernels/wedge.ts";
 
 const permutations: Triple[] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
@@ -58,13 +58,4 @@ Deno.test("a beam that would not run along z is refused", () => {
   const geometry: Geometry = { tiltRangeDegrees: "unknown", tiltAxis: "y", handedness: 1 };
   assert.throws(() => permuteGeometry(geometry, { axesXyz: [0, 2, 1], flippedXyz: [false, false, false] }), /beam would run along y/);
   assert.throws(() => permuteGeometry(geometry, { axesXyz: [0, 0, 2], flippedXyz: [false, false, false] }), /expected 0, 1 and 2/);
-});
-
-Deno.test("isMirror is the sign of the determinant", () => {
-  for (const change of changes) {
-    const rows = change.axesXyz.map((axis, i) => [0, 1, 2].map((j) => j === axis ? (change.flippedXyz[i] ? -1 : 1) : 0));
-    const [a, b, c] = rows;
-    const determinant = a[0] * (b[1] * c[2] - b[2] * c[1]) - a[1] * (b[0] * c[2] - b[2] * c[0]) + a[2] * (b[0] * c[1] - b[1] * c[0]);
-    assert.equal(isMirror(change), determinant < 0, frameChangeWords(change));
-  }
 });
